@@ -1,0 +1,45 @@
+"""`python -m bench.floor.clients SERVER COUNT`: bare streams that answer each command with an ack."""
+
+import asyncio
+import gc
+import sys
+from time import perf_counter
+from typing import Any
+
+import uvloop
+from grpc import aio
+
+from bench.figures import tell
+from crypto.agent.channel import channels
+from crypto.agent.fleet import CONNECTING, client_ids
+from crypto.wire.common_pb2 import CommandAck
+from crypto.wire.crypto_streaming_pb2 import ClientMessage, ClientRegistration
+from crypto.wire.crypto_streaming_pb2_grpc import CryptoStreamingServiceStub
+
+
+async def connect(channel: aio.Channel, client_id: str, gate: asyncio.Semaphore) -> Any:
+    async with gate:
+        stream: Any = CryptoStreamingServiceStub(channel).ConnectClient()
+        await stream.write(ClientMessage(client_id=client_id, register=ClientRegistration()))
+        await stream.read()
+    return stream
+
+
+async def answer(stream: Any, client_id: str) -> None:
+    while (command := await stream.read()) is not aio.EOF:
+        ack = CommandAck(command_id=command.command_id, success=True)
+        await stream.write(ClientMessage(client_id=client_id, command_ack=ack))
+
+
+async def run(server: str, count: int) -> None:
+    gc.set_threshold(50_000, 50, 1_000)
+    ids, pool, gate = client_ids(count, seed=0), channels(server, count), asyncio.Semaphore(CONNECTING)
+    began = perf_counter()
+    streams = await asyncio.gather(*(connect(pool[n % len(pool)], id, gate) for n, id in enumerate(ids)))
+    tell(connected=count, seconds=perf_counter() - began)
+    gc.freeze()
+    await asyncio.gather(*(answer(stream, id) for stream, id in zip(streams, ids, strict=True)))
+
+
+if __name__ == "__main__":
+    uvloop.run(run(sys.argv[1], int(sys.argv[2])))

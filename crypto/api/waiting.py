@@ -1,0 +1,46 @@
+"""Waiting for a command's outcome inside a request.
+
+Under ASGI Django gives every request a thread of its own (`ThreadSensitiveContext`), so that one that waits
+here holds up no other; it holds no database connection meanwhile. `WAITERS` bounds the threads.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore
+
+from rest_framework.exceptions import APIException
+
+from crypto.services.flight import Result
+from crypto.services.issue import Request
+from crypto.services.run import run
+
+WAITERS = 1_000
+"""Requests of one process that may wait at the same time."""
+
+_seats = BoundedSemaphore(WAITERS)
+
+
+class TooManyWait(APIException):
+    """Raised instead of waiting when too many requests wait already. Nothing was issued."""
+
+    status_code = 429
+    default_code = "too_many_wait"
+    default_detail = "Too many requests wait for their clients; try later or with Prefer: respond-async."
+    wait = 1
+
+
+def wait_for(request: Request) -> Result:
+    """Raises TooManyWait, UnknownClient, DedupeConflict."""
+    with seat():
+        return run(request)
+
+
+@contextmanager
+def seat() -> Iterator[None]:
+    """Wherever a request waits. Raises TooManyWait."""
+    if not _seats.acquire(blocking=False):
+        raise TooManyWait
+    try:
+        yield
+    finally:
+        _seats.release()

@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class CryptoConfig(AppConfig):
+    name = "crypto"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        # Late: models can be imported only once the apps are loaded.
+        from crypto import receivers  # noqa: F401, PLC0415
+        from crypto.services.permissions import create_permissions  # noqa: PLC0415
+
+        post_migrate.connect(create_permissions, sender=self, dispatch_uid="crypto.permissions")

@@ -1,0 +1,100 @@
+"""What callers hold to send commands to one client, in whatever process they are."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+import grpc
+
+from crypto.exceptions import ClientNotConnectedError, CommandError, CommandTimeoutError
+
+from .background import background
+from .channels import channel_for
+from .registry import AnyService, get_streaming_service
+
+TCommand = TypeVar("TCommand")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class CommandClientConfig:
+    """Seconds."""
+
+    address: str = "127.0.0.1:50051"
+    call_timeout: float = 5.0
+    """For calls that do not wait for an ack."""
+    ack_timeout: float = 15.0
+    margin: float = 2.0
+    """How much longer than the ack timeout the call itself may take."""
+    metadata: Callable[[], tuple[tuple[str, str], ...]] = tuple
+    """Asked before each call; credentials travel here."""
+
+
+class StreamingCommandClient(Generic[TCommand]):
+    """Subclass it and name the messages. Use it from any thread and any event loop.
+
+    Where `service_name` is registered, the streams are in this process and used directly;
+    elsewhere the server is called, over one channel for the whole process.
+    """
+
+    stub_class: ClassVar[Any]
+    request_class: ClassVar[Any]
+    rpc_method_name: ClassVar[str]
+    """The unary call that hands over; answers with `success` and `error`."""
+    wait_method_name: ClassVar[str] = ""
+    """The unary call that waits; answers with the ack. Empty: there is none."""
+    client_id_field: ClassVar[str] = "client_id"
+    command_field: ClassVar[str] = "command"
+    service_name: ClassVar[str] = ""
+
+    def __init__(self, client_id: str, config: CommandClientConfig | None = None) -> None:
+        self.client_id = client_id
+        self.config = config or CommandClientConfig()
+
+    async def send(self, command: TCommand) -> bool:
+        """Hand over and do not wait. True: it is on the client's stream.
+
+        Raises CommandError if the server cannot be asked.
+        """
+        service = self.local_service()
+        if service is not None:
+            return await service.send_to_client(self.client_id, command)
+        answer = await self._call(self.rpc_method_name, command, self.config.call_timeout)
+        return bool(answer.success)
+
+    async def send_and_wait(self, command: TCommand, timeout: float | None = None) -> Any:
+        """The client's ack. Raises ClientNotConnectedError, CommandTimeoutError or CommandError."""
+        seconds = self.config.ack_timeout if timeout is None else timeout
+        service = self.local_service()
+        if service is not None:
+            return await service.send_command_and_wait(self.client_id, command, seconds)
+        if not self.wait_method_name:
+            raise NotImplementedError(f"{type(self).__name__} names no wait_method_name")
+        ack = await self._call(self.wait_method_name, command, seconds + self.config.margin)
+        for error in (ClientNotConnectedError, CommandTimeoutError):
+            if not ack.success and ack.error == error.__name__:
+                raise error(ack.message)
+        return ack
+
+    def local_service(self) -> AnyService | None:
+        return get_streaming_service(self.service_name) if self.service_name else None
+
+    async def _call(self, method: str, command: TCommand, deadline: float) -> Any:
+        request = self.request_class(**{self.client_id_field: self.client_id, self.command_field: command})
+        return await on_background(self._unary(method, request, deadline))
+
+    async def _unary(self, method: str, request: Any, deadline: float) -> Any:
+        call = getattr(self.stub_class(channel_for(self.config.address)), method)
+        try:
+            return await call(request, timeout=deadline, metadata=self.config.metadata())
+        except grpc.aio.AioRpcError as error:
+            text = f"{self.config.address} {method}: {error.code().name} {error.details()}"
+            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise CommandTimeoutError(text) from error
+            raise CommandError(text) from error
+
+
+async def on_background(work: Coroutine[Any, Any, T]) -> T:
+    """Run a call where the channels live, whatever loop asks: short-lived loops never own a channel."""
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, background.get()))

@@ -1,0 +1,50 @@
+"""How one order ended."""
+
+from dataclasses import dataclass
+from enum import Enum, unique
+from typing import Any
+
+from crypto.exceptions import ClientNotConnectedError, CommandError, CommandTimeoutError
+
+
+@unique
+class OutcomeKind(Enum):
+    ACKED = "acked"
+    """The client answered; the ack says how it went."""
+    HANDED_OVER = "handed over"
+    """Written to the client's stream; nobody waits for the ack."""
+    NOT_CONNECTED = "not connected"
+    """No stream of this client here. The client has not seen the command."""
+    NOT_HANDED_OVER = "not handed over"
+    """Refused or expired before it was written. The client has not seen the command."""
+    TIMED_OUT = "timed out"
+    """Written, no ack in time. Whether it took effect is unknown."""
+    CONNECTION_LOST = "connection lost"
+    """Written, then the way broke. Whether it took effect is unknown."""
+    INVALID = "invalid"
+    """The order itself is malformed. The client has not seen the command."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    client_id: str
+    command_id: str
+    kind: OutcomeKind
+    ack: Any = None
+    """The service's own ack message; only with ACKED."""
+    reason: str = ""
+
+    def ack_or_raise(self) -> Any:
+        """The ack, or the error a caller that waits for it should see."""
+        if self.kind is OutcomeKind.ACKED:
+            return self.ack
+        raise self.error()
+
+    def error(self) -> CommandError:
+        kind = self.kind
+        text = f"command {self.command_id} to client {self.client_id}: {self.reason or kind.value}"
+        if kind is OutcomeKind.NOT_CONNECTED:
+            return ClientNotConnectedError(text)
+        if kind in (OutcomeKind.TIMED_OUT, OutcomeKind.CONNECTION_LOST):
+            return CommandTimeoutError(text)
+        return CommandError(text)

@@ -1,0 +1,62 @@
+"""Signs of life of the workers, so that it can be said of a lane that nobody works on it."""
+
+import logging
+import threading
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError, connections
+from django.utils import timezone
+
+from crypto.models import WorkerBeat
+from crypto.services.process import process_name
+
+logger = logging.getLogger(__name__)
+
+PERIOD = 5.0
+"""Seconds between two beats."""
+SILENCE = timedelta(seconds=15)
+"""A worker that was not heard of for so long counts as gone."""
+KEPT = timedelta(days=1)
+"""How long it is remembered when a worker was last there."""
+
+
+class Beat:
+    """Kept by a worker process, on a thread of its own."""
+
+    def __init__(self, lanes: Iterable[str]) -> None:
+        self._lanes = sorted(lanes)
+        self._started_at = timezone.now()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="beat", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def end(self) -> None:
+        """The worker stops: it is gone as of now."""
+        self._stop.set()
+        self._thread.join()
+
+    def _keep(self) -> None:
+        while True:
+            stopping = self._stop.is_set()
+            try:
+                self._write(timezone.now() - (SILENCE if stopping else timedelta()))
+            except DatabaseError as error:
+                logger.warning("the sign of life of this worker was not stored: %s", error)
+            connections.close_all()
+            if stopping:
+                return
+            self._stop.wait(PERIOD)
+
+    def _write(self, seen_at: datetime) -> None:
+        values = {"lanes": self._lanes, "started_at": self._started_at, "seen_at": seen_at}
+        _, new = WorkerBeat.objects.update_or_create(process=process_name(), defaults=values)
+        if new:
+            WorkerBeat.objects.filter(seen_at__lt=timezone.now() - KEPT).delete()
+
+
+def last_beat(lane: str) -> datetime | None:
+    """When a worker of this lane was last heard of; None: not within a day."""
+    return max((beat.seen_at for beat in WorkerBeat.objects.all() if lane in beat.lanes), default=None)

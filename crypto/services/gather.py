@@ -1,0 +1,121 @@
+"""Group commit: many threads and coroutines hand in, one thread does the work of all of them at once."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from itertools import count
+from typing import Generic, TypeVar
+
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+RETRIES = 8
+"""A batch that the database refuses for the moment (lock, deadlock, restart) is tried again this often."""
+LINGER = 0.03
+"""Seconds that a batch waits for more where much is coming."""
+PAUSE = 0.05
+"""Seconds before the second try; doubled each time, so that about 12 s of outage are bridged."""
+
+
+class Gatherer(Generic[T, R]):
+    """Calls `work` with everything that waits, on a thread of its own, one batch after the other.
+
+    `work` returns one result an item, in order. It must be safe to repeat after a database error: it does all it
+    does in one transaction. Every item's future gets its result, or the exception that its batch ended with.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[list[T]], list[R]],
+        limit: int = 500,
+        *,
+        patient: bool = False,
+        crowded: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`patient`: what is handed in must not get lost; it is tried until the database takes it or `close`.
+
+        `crowded`: whether much more is about to come and nobody waits for any one of it. Then LINGER seconds are given
+        to it, for a transaction costs as much as some dozen rows.
+        """
+        self._name = name
+        self._patient = patient
+        self._crowded = crowded
+        self._work = work
+        self._limit = limit
+        self._waiting: deque[tuple[T, Future[R]]] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._thread: threading.Thread | None = None
+
+    def put(self, item: T) -> Future[R]:
+        """Never blocks; safe from any thread."""
+        return self.put_many([item])[0]
+
+    def put_many(self, items: list[T]) -> list[Future[R]]:
+        """Hands in items that are worked on in this order."""
+        futures: list[Future[R]] = [Future() for _ in items]
+        with self._wake:
+            if self._closing:
+                raise RuntimeError(f"{self._name} is closed")
+            self._waiting.extend(zip(items, futures, strict=True))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+            self._wake.notify()
+        return futures
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Works on what waits and ends the thread, waiting for it `timeout` seconds at most."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while batch := self._take():
+            close_old_connections()
+            items = [item for item, _ in batch]
+            try:
+                results = self._try(items)
+            except Exception as error:  # outermost loop of this thread: the callers get it
+                logger.exception("%s: a batch of %d failed", self._name, len(items))
+                for _, future in batch:
+                    future.set_exception(error)
+            else:
+                for (_, future), result in zip(batch, results, strict=True):
+                    future.set_result(result)
+        connections.close_all()
+
+    def _take(self) -> list[tuple[T, "Future[R]"]]:
+        with self._wake:
+            while not self._waiting and not self._closing:
+                self._wake.wait()
+            self._wake.wait_for(self._worth_it, LINGER)
+            return [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
+
+    def _worth_it(self) -> bool:
+        return self._closing or len(self._waiting) >= self._limit or not self._crowded()
+
+    def _try(self, items: list[T]) -> list[R]:
+        for tries in count():
+            try:
+                return self._work(items)
+            except (OperationalError, InterfaceError) as error:
+                connections.close_all()
+                if tries >= RETRIES and (self._closing or not self._patient):
+                    raise
+                logger.warning("%s: %s; trying again", self._name, error)
+                with self._wake:
+                    self._wake.wait_for(lambda: self._closing, PAUSE * 2 ** min(tries, RETRIES))
+        raise AssertionError("there is always another try")

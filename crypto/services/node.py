@@ -1,0 +1,56 @@
+"""The lease of a streaming node. While it lasts, the clients whose session is there count as connected."""
+
+import logging
+import threading
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import DatabaseError, connections
+from django.utils import timezone
+
+from crypto.models import Client, StreamNode
+from crypto.services.process import process_name
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=settings.NODE_LEASE)
+RENEW = settings.NODE_LEASE / 3
+"""Seconds between renewals: two may fail before the clients count as gone."""
+
+
+class NodeLease:
+    """Held by the process that serves streams, renewed on a thread of its own."""
+
+    def __init__(self) -> None:
+        self.id: UUID = uuid4()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="node-lease", daemon=True)
+
+    def start(self, address: str) -> None:
+        """Take the lease. A node that had the same address before is gone, whatever its lease says."""
+        now = timezone.now()
+        StreamNode.objects.filter(address=address, lease_until__gt=now).update(lease_until=now)
+        StreamNode.objects.create(
+            id=self.id, address=address, process=process_name(), started_at=now, lease_until=now + LEASE
+        )
+        self._thread.start()
+        connections.close_all()
+
+    def end(self) -> None:
+        """Give the lease back: the clients are disconnected as of now."""
+        self._stop.set()
+        self._thread.join()
+        now = timezone.now()
+        Client.objects.filter(node=self.id).update(node=None, disconnected_at=now)
+        StreamNode.objects.filter(pk=self.id).update(lease_until=now)
+        connections.close_all()
+
+    def _keep(self) -> None:
+        while not self._stop.wait(RENEW):
+            try:
+                StreamNode.objects.filter(pk=self.id).update(lease_until=timezone.now() + LEASE)
+            except DatabaseError as error:
+                logger.warning("the lease of this node could not be renewed: %s", error)
+                connections.close_all()
+        connections.close_all()

@@ -1,0 +1,35 @@
+"""Who may send what: one permission a command, derived from the registry; a new one needs no migration."""
+
+from typing import Any
+
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
+
+from crypto.commands import Command, registry
+from crypto.models import CommandLog
+
+
+def permission(command: type[Command]) -> str:
+    """What a user must hold to send the command, as `user.has_perm` takes it."""
+    return permission_of(command.name)
+
+
+def permission_of(name: str) -> str:
+    """The same by the command's name, also of one that this version does not know."""
+    return f"crypto.send_{name}"
+
+
+def create_permissions(using: str = "default", **kwargs: Any) -> None:
+    """Receiver of `post_migrate`."""
+    content_type = ContentType.objects.db_manager(using).get_for_model(CommandLog)
+    Permission.objects.using(using).bulk_create(
+        [
+            Permission(content_type=content_type, codename=_codename(cls), name=f"Can send: {cls.label}")
+            for cls in registry.values()
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _codename(command: type[Command]) -> str:
+    return f"send_{command.name}"

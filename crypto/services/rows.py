@@ -1,0 +1,107 @@
+"""The ledger's rows as the hot paths read them: one SELECT shape, plain tuples, the client's route beside the row."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import connection
+from django.db.models.lookups import In
+
+from crypto.commands import Command, registry
+from crypto.exceptions import InvalidParameters
+from crypto.models import Client, CommandLog, State
+from crypto.models.among import Unindexed
+from crypto.models.client import ClientQuerySet
+from crypto.models.command_log import CommandLogQuerySet
+from crypto.services.statements import SelectById, fetch
+
+
+class Row(NamedTuple):
+    id: UUID
+    client_id: UUID
+    operation_id: UUID | None
+    created_at: datetime
+    command: str
+    params: dict[str, Any]
+    state: str
+    attempt: int
+    max_attempts: int
+    timeout: float
+    offline: str
+    seen: bool
+    claim: UUID | None
+    superseded_by: UUID | None
+    sent_at: datetime | None
+    ack_at: datetime | None
+    cancel_requested_at: datetime | None
+    expires_at: datetime | None
+    identity_epoch: str
+    client__identity_epoch: str
+    client__paused_by_id: int | None
+    client__capabilities: list[str]
+    client__status: str
+    client__expected_status: str
+    client__node__address: str | None
+    client__node__lease_until: datetime | None
+
+    @property
+    def cls(self) -> type[Command] | None:
+        """The command's class; None if this process no longer knows it."""
+        return registry.get(self.command)
+
+    def parsed(self) -> Command | None:
+        """The command; None if this version does not know it or does not take its parameters any more."""
+        try:
+            return self.cls.parse(self.params) if self.cls is not None else None
+        except InvalidParameters:
+            return None
+
+    def address(self, now: datetime) -> str | None:
+        """Where the client's stream is; None if it has none on a live node."""
+        lease = self.client__node__lease_until
+        return self.client__node__address if lease is not None and lease > now else None
+
+
+def read(rows: CommandLogQuerySet, limit: int | None = None) -> list[Row]:
+    """Oldest first."""
+    return fetch(rows.order_by("created_at", "id").values_list(*Row._fields)[:limit], Row)
+
+
+def lock(rows: CommandLogQuerySet, limit: int | None = None) -> list[Row]:
+    """Like `read`, with the rows locked until the transaction ends.
+
+    Everybody locks in the same order, rows of the ledger before clients, so that batches which overlap wait for each
+    other and never deadlock. (On SQLite the transaction itself is the lock.)
+    """
+    return read(rows.select_for_update(of=("self",)), limit)
+
+
+def lock_by_id(ids: list[UUID]) -> list[Row]:
+    """`lock(by_id(ids))`, many times as fast for a few."""
+    return _locked(ids)
+
+
+def hold(ids: list[UUID]) -> None:
+    """Lock these rows in the one order, and read nothing of them."""
+    if connection.features.has_select_for_update:
+        list(by_id(ids).order_by("created_at", "id").select_for_update().values_list("pk"))
+
+
+def lock_clients(ids: list[UUID]) -> ClientQuerySet:
+    """The clients, to be locked when read, in the one order; rows that refer to them can still be inserted."""
+    return Client.objects.filter(pk__among=ids).order_by("pk").select_for_update(no_key=True)
+
+
+def by_id(ids: Collection[UUID], *states: State) -> CommandLogQuerySet:
+    """These rows; those of them that are in one of the states, if any are named."""
+    rows = CommandLog.objects.filter(pk__among=ids)
+    return rows.filter(In(Unindexed("state"), states)) if states else rows
+
+
+_locked = SelectById(
+    lambda ids: (
+        by_id(ids).select_for_update(of=("self",)).order_by("created_at", "id").values_list(*Row._fields)
+    ),
+    Row,
+)

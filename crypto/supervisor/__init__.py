@@ -1,0 +1,1 @@
+"""Starts, watches and stops the processes of one installation. Needs no Django."""

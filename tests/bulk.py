@@ -1,0 +1,62 @@
+"""What tests of operations share."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from crypto.models import Client, CommandLog, Operation, OperationState, State, StreamNode
+from crypto.services.claim import claim
+from crypto.services.flight import Flight
+from crypto.services.issue import command
+from crypto.services.operations import Start, start
+from crypto.services.policy import Policy
+from crypto.services.settle import land
+from crypto.services.tally import Tally, tally
+from tests import ledger
+
+
+def clients(count: int, on: StreamNode | None, **fields: Any) -> list[Client]:
+    return [ledger.client(on, name=f"client {at}", **fields) for at in range(count)]
+
+
+def started(name: str = "ping", selector: Any = None, **policy: Any) -> Operation:
+    wanted = {} if selector is None else {"selector": selector}
+    return start(Start(command=command(name, {}), policy=Policy.parse(policy), **wanted))
+
+
+def rows(of: Operation, *states: State) -> list[CommandLog]:
+    found = CommandLog.objects.filter(operation=of.pk).order_by("created_at", "id")
+    return list(found.filter(state__in=states) if states else found)
+
+
+def claimed(of: Operation) -> list[Flight]:
+    """What a worker gets that was rung for every row of the operation."""
+    return claim([row.id for row in rows(of)])
+
+
+def answered(flights: Iterable[Flight], error: str = "") -> None:
+    land([ledger.ack(flight, error) for flight in flights])
+
+
+def state(of: Operation) -> str:
+    return Operation.objects.get(pk=of.pk).state
+
+
+def counts(of: Operation) -> dict[str, int]:
+    return {name: number for name, number in tally(of.pk).counts.items() if number}
+
+
+def check(of: Operation) -> Tally:
+    """What holds of every operation at every instant."""
+    after, standing = Operation.objects.get(pk=of.pk), tally(of.pk)
+    assert standing.counts.total() == after.targets == sum(w.total() for w in standing.waves.values())
+    if not after.under_way:
+        assert standing.open == 0
+        assert after.finished_at is not None
+    if after.state == OperationState.COMPLETED:
+        assert set(standing.counts) <= {State.SUCCEEDED}
+    if after.state == OperationState.STOPPING:
+        assert standing.counts[State.QUEUED] == 0
+    for row in rows(of):
+        assert row.is_open or row.reason != "", row.history
+        assert not (row.state == State.SENT and row.attempt == 0)
+    return standing

@@ -1,0 +1,124 @@
+"""What others are told: after the commit, once, and nothing of what was rolled back."""
+
+import importlib
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from crypto import signals
+from crypto.models import Client, CommandLog, Source, StreamNode
+from crypto.services.cancel import cancel
+from crypto.services.conduct import conduct
+from crypto.services.issue import command
+from crypto.services.operations import Start, start
+from crypto.services.presence import Departure, bury, depart
+from crypto.services.settle import land
+from tests import ledger
+from tests.examples import error_rate
+from tests.integration.desired.test_standing_orders import come
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Harm(Exception):
+    pass
+
+
+def test_a_command_ends_once_and_after_the_commit(node: StreamNode, heard: Any) -> None:
+    calls = heard(signals.command_finished)
+    flight = ledger.sent(come(node))
+    ack = ledger.ack(flight)
+
+    with transaction.atomic():
+        land([ack])
+        transaction.set_rollback(True)
+    assert calls == []
+    with transaction.atomic():
+        land([ack])
+        assert calls == []
+    land([ack])
+
+    assert calls == [{"commands": [flight.id]}]
+
+
+def test_an_operation_ends_once(node: StreamNode, heard: Any) -> None:
+    calls = heard(signals.operation_finished)
+    come(node)
+    operation = start(Start(command=command("ping")))
+    cancel([row.pk for row in CommandLog.objects.all()], "ann")
+
+    conduct()
+    conduct()
+
+    assert calls == [{"operation": operation.pk}]
+
+
+def test_a_client_comes_and_goes(node: StreamNode, heard: Any) -> None:
+    connected, ready = heard(signals.client_connected), heard(signals.client_ready)
+    disconnected = heard(signals.client_disconnected)
+
+    client = come(node)
+    assert connected == ready == [{"client_ids": [client.pk]}]
+
+    with transaction.atomic():
+        depart([Departure(client.pk, client.session_epoch)])
+        depart([Departure(client.pk, client.session_epoch - 1)])
+        assert disconnected == []
+    assert disconnected == [{"client_ids": [client.pk]}]
+
+
+def test_a_node_that_died_is_told_of_once(node: StreamNode, heard: Any) -> None:
+    calls = heard(signals.client_disconnected)
+    client = come(node)
+    assert bury() == 0
+
+    StreamNode.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+
+    assert (bury(), bury()) == (1, 0)
+    assert calls == [{"client_ids": [client.pk]}]
+    assert Client.objects.get().disconnected_at is not None
+    back = come(ledger.node("127.0.0.1:2"), client)
+    assert back.is_connected
+    assert bury() == 0
+
+
+def test_a_receiver_that_raises_harms_nobody(node: StreamNode, heard: Any) -> None:
+    def raises(**kwargs: Any) -> None:
+        raise Harm
+
+    signals.command_finished.connect(raises)
+    try:
+        calls = heard(signals.command_finished)
+        land([ledger.ack(ledger.sent(come(node)))])
+    finally:
+        signals.command_finished.disconnect(raises)
+
+    assert len(calls) == 1
+
+
+@pytest.fixture
+def example() -> Iterator[None]:
+    """The receiver of docs/signals.md, connected as importing it connects it."""
+    importlib.reload(error_rate)
+    yield
+    signals.command_finished.disconnect(error_rate.pause_who_fails)
+
+
+def test_the_example_pauses_a_client_whose_commands_fail(node: StreamNode, example: None) -> None:
+    failing, good = come(node), come(node)
+
+    def fail(times: int) -> None:
+        for _ in range(times):
+            land([ledger.ack(ledger.sent(failing), "OSError")])
+            land([ledger.ack(ledger.sent(good))])
+
+    fail(error_rate.TOO_MANY - 1)
+    assert not CommandLog.objects.filter(command="pause").exists()
+    fail(3)
+
+    pause = CommandLog.objects.get(command="pause")
+    assert (pause.client_id, pause.source, pause.principal) == (failing.pk, Source.SIGNAL, "error rate")

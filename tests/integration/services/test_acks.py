@@ -1,0 +1,130 @@
+"""What clients say lands, whenever it comes and whatever they lie."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from crypto.commands import Failure
+from crypto.models import Client, CommandLog, State, StreamNode
+from crypto.services.cancel import cancel
+from crypto.services.claim import claim
+from crypto.services.settle import UNKNOWN, Miss, confirmed, land, miss
+from tests import ledger
+from tests.ledger import ack, hurry, queued, row, sent, states
+
+YEAR = timedelta(days=365)
+
+
+@pytest.fixture
+def timed_out(node: StreamNode) -> CommandLog:
+    flight = sent(ledger.client(node, capabilities=["restart"]), "restart")
+    miss([Miss(flight.id, flight.claim, Failure.TIMEOUT, "no ack in time")])
+    command = row(flight)
+    assert command.state == State.TIMED_OUT
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "state"), [("", State.SUCCEEDED), ("Boom", State.FAILED), ("Rejected", State.REJECTED)]
+)
+def test_a_late_ack_lands_a_year_later_and_both_times_are_kept(
+    timed_out: CommandLog, error: str, state: State
+) -> None:
+    long_ago = timezone.now() - YEAR
+    CommandLog.objects.filter(pk=timed_out.pk).update(finished_at=long_ago)
+    assert land([ack(timed_out, error, message="here I am")]) == [True]
+    after = row(timed_out)
+    assert (after.state, after.late, after.finished_at) == (state, True, long_ago)
+    assert after.acked_at is not None
+    assert after.acked_at > long_ago + YEAR
+    assert after.reason.endswith("(late)")
+    assert states(timed_out) == ["QUEUED", "SENT", "TIMED_OUT", state]
+
+
+def test_an_ack_that_knows_nothing_does_not_touch_what_is_unknown_already(timed_out: CommandLog) -> None:
+    assert land([ack(timed_out, UNKNOWN)]) == [False]
+    assert land([ack(timed_out)]) == [True]
+
+
+def test_a_late_ack_corrects_a_cancelation_in_doubt(present: Client) -> None:
+    flight = sent(present)
+    cancel([flight.id])
+    miss([Miss(flight.id, flight.claim, Failure.TIMEOUT, "no ack")])
+    assert row(flight).state == State.CANCELED
+    assert land([ack(flight)]) == [True]
+    assert (row(flight).state, row(flight).late) == (State.SUCCEEDED, True)
+
+
+def test_an_ack_of_an_earlier_attempt_ends_what_waits_for_the_next(present: Client) -> None:
+    flight = sent(present)
+    miss([Miss(flight.id, flight.claim, Failure.TIMEOUT, "no ack")])
+    assert land([ack(flight)]) == [True]
+    hurry(flight)
+    assert claim([flight.id]) == []
+    assert (row(flight).state, row(flight).late) == (State.SUCCEEDED, False)
+
+
+def test_an_ack_counts_once(present: Client) -> None:
+    flight = sent(present)
+    good, bad = ack(flight), ack(flight, "Boom")
+    assert land([good, bad, ack(flight)]) == [True, False, False]
+    assert land([bad, good]) == [False, False]
+    assert states(flight) == ["QUEUED", "SENT", "SUCCEEDED"]
+
+
+def test_a_definite_ack_counts_before_one_that_knows_nothing(present: Client) -> None:
+    flight = sent(present, "ping")
+    assert land([ack(flight, UNKNOWN), ack(flight)]) == [False, True]
+
+
+def test_the_ack_of_a_liar_does_not_hide_the_true_one(present: Client, absent: Client) -> None:
+    flight = sent(present)
+    lie, truth = ack(flight, "Boom", client_id=absent.id), ack(flight)
+    assert land([lie, truth]) == [False, True]
+    assert row(flight).state == State.SUCCEEDED
+
+
+def test_what_was_never_sent_cannot_be_acked(present: Client, absent: Client) -> None:
+    waiting, canceled = queued(present), queued(present)
+    unreachable = queued(absent)
+    cancel([canceled.id])
+    claim([unreachable.id])
+    assert row(unreachable).attempt == 1
+    assert land([ack(waiting), ack(canceled), ack(unreachable)]) == [False, False, False]
+
+
+def test_acks_carry_the_status_and_the_configuration_over_to_the_client(node: StreamNode) -> None:
+    client = ledger.client(node, capabilities=["update_config"])
+    command = queued(client, "update_config", {"document": "{}", "version": 7})
+    (flight,) = claim([command.id])
+    land([ack(flight, status="ACTIVE")])
+    client.refresh_from_db()
+    assert (client.config_version, client.status) == (7, "ACTIVE")
+
+
+def test_a_journal_is_told_what_it_need_not_present_again(timed_out: CommandLog, present: Client) -> None:
+    flight, waiting = sent(present), sent(present)
+    land([ack(flight)])
+    asked = [
+        (present.id, str(flight.id)),
+        (present.id, str(waiting.id)),
+        (timed_out.client_id, str(timed_out.id)),
+        (present.id, str(timed_out.id)),
+        (present.id, "unheard of"),
+    ]
+    assert confirmed(asked) == [True, False, False, True, True]
+
+
+def test_acks_that_land_together_keep_what_each_said(present: Client) -> None:
+    flights = [sent(present) for _ in range(3)]
+    now = timezone.now()
+    acks = [
+        ack(flight, message=f"{number}: naïve 'quoted' \\ \n text", data=f'{{"n": {number}}}', at=at)
+        for number, (flight, at) in enumerate(zip(flights, (now, None, now - YEAR), strict=True))
+    ]
+    assert land(acks) == [True, True, True]
+    for flight, said in zip(flights, acks, strict=True):
+        after = row(flight)
+        assert (after.ack_message, after.ack_data, after.ack_at) == (said.message, said.data, said.at)
+        assert (after.ack_error, after.ack_status, after.state) == ("", "", State.SUCCEEDED)
