@@ -82,7 +82,7 @@ def _guard_off(rows: Any) -> None:
         def filter(self, *args: Any, **conditions: Any) -> Any:
             return super().filter(*args, **{k: v for k, v in conditions.items() if k.startswith("pk")})
 
-    def unguarded(ids: list[Any]) -> Any:
+    def unguarded(ids: list[Any], *_states: Any) -> Any:
         query = by_id(ids)
         query.__class__ = Unguarded
         return query

@@ -16,7 +16,8 @@ def send(api: APIClient, client: UUID, command: str, body: Any = None, **more: A
 
 
 def test_every_command_is_answered_with_the_clients_word(api: APIClient, scene: Scene) -> None:
-    for name in registry.keys() - {"restart"}:
+    # Paused last: a paused client syncs no wallet.
+    for name in [*sorted(registry.keys() - {"restart", "pause"}), "pause"]:
         answer = send(api, scene.willing, name)
         assert answer.status_code == 200, answer.json()
         body = answer.json()
