@@ -1,7 +1,6 @@
 """What is measured: ours and the floor in turn, on one running installation."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 
@@ -36,46 +35,46 @@ class Measuring:
     def rows(self) -> Iterator[Row]:
         for size in self._plan.sizes:
             singles = size == self._plan.pinged and self._wanted & {"wire", "ledger", "queue"}
-            if not singles and not self._wanted & {"sync", "naive", "connect"}:
+            connect = size == self._plan.sizes[-1] and "connect" in self._wanted
+            bulk = "sync" in self._wanted or ("naive" in self._wanted and size == self._plan.naive)
+            if not (singles or connect or bulk):
                 continue
-            with self._both(size) as connecting:
-                if "connect" in self._wanted and size == self._plan.sizes[-1]:
-                    yield from connecting
-                if singles:
-                    yield from self._singles()
-                yield from self._bulk(size)
+            with self._stack.floor_fleet(size) as floor:
+                if connect or "sync" in self._wanted:
+                    with self._stack.fleet(size) as ours:
+                        if connect:
+                            yield from self._connect(size, ours, floor)
+                        if "sync" in self._wanted:
+                            yield self._bulk(size, "reference agents", at_most=None)
+                with self._stack.bare_fleet(size):
+                    if singles:
+                        yield from self._singles()
+                    if bulk:
+                        yield from self._bare_bulk(size)
 
-    @contextmanager
-    def _both(self, size: int) -> Iterator[list[Row]]:
-        with self._stack.floor_fleet(size) as floor, self._stack.fleet(size) as ours:
-            rate = [size / ours["seconds"]], [size / floor["seconds"]]
-            memory = [ours["bytes"] / 1024], [floor["bytes"] / 1024]
-            yield [
-                Row("connect", self._database, f"connect, {size:,} clients", "1/s", *rate, at_least=0.5),
-                Row("connect", self._database, f"memory, {size:,} clients", "KiB", *memory, at_most=2),
-            ]
+    def _connect(self, size: int, ours: dict[str, float], floor: dict[str, float]) -> Iterator[Row]:
+        rate = [size / ours["seconds"]], [size / floor["seconds"]]
+        memory = [ours["bytes"] / 1024], [floor["bytes"] / 1024]
+        yield Row("connect", self._database, f"connect, {size:,} clients", "1/s", *rate, at_least=0.5)
+        yield Row("connect", self._database, f"memory, {size:,} clients", "KiB", *memory, at_most=2)
 
-    def _bulk(self, size: int) -> Iterator[Row]:
-        if "sync" in self._wanted or ("naive" in self._wanted and size == self._plan.naive):
-            ours, floor = [], []
-            self._sync(size)  # the first of its size warms up
-            for _ in range(self._plan.rounds):
-                told = self._stack.run("-m", "bench.floor.bulk", self._stack.floor_address, str(size))
-                floor.append(told["seconds"])
-                ours.append(self._sync(size))
-            largest = size == self._plan.sizes[-1]
-            yield Row(
-                "sync",
-                self._database,
-                f"sync_all, {size:,} clients",
-                "s",
-                ours,
-                floor,
-                at_most=3 if largest else None,
-            )
-            yield from self._growth(size, ours)
-            if "naive" in self._wanted and size == self._plan.naive:
-                yield self._naive(size, ours)
+    def _bare_bulk(self, size: int) -> Iterator[Row]:
+        """`sync_all` to the floor's own clients: what those cost is in both, so that the ratio is what we add."""
+        largest = size == self._plan.sizes[-1]
+        row = self._bulk(size, "bare clients", at_most=3 if largest else None)
+        yield row
+        yield from self._growth(size, row.ours)
+        if "naive" in self._wanted and size == self._plan.naive:
+            yield self._naive(size, row.ours)
+
+    def _bulk(self, size: int, whom: str, at_most: float | None) -> Row:
+        ours, floor = [], []
+        self._sync(size)  # the first of its size warms up
+        for _ in range(self._plan.rounds):
+            told = self._stack.run("-m", "bench.floor.bulk", self._stack.floor_address, str(size))
+            floor.append(told["seconds"])
+            ours.append(self._sync(size))
+        return Row("sync", self._database, f"sync_all, {size:,} {whom}", "s", ours, floor, at_most=at_most)
 
     def _sync(self, size: int) -> float:
         return float(self._stack.run("-m", "bench.ours.bulk", str(size))["seconds"])

@@ -117,6 +117,13 @@ class Stack:
             yield {"seconds": seconds, "bytes": (resident(self.server) - before) / count}
 
     @contextmanager
+    def bare_fleet(self, count: int) -> Iterator[None]:
+        """The floor's clients, connected to ours: what they cost is alike on both sides of a ratio."""
+        with self.start("-m", "bench.floor.clients", self.here.streaming_address, str(count), "--unwelcomed"):
+            self.run("-m", "bench.ours.connected", str(count))
+            yield
+
+    @contextmanager
     def floor_fleet(self, count: int) -> Iterator[dict[str, float]]:
         """The same of bare streams."""
         before = resident(self.floor)

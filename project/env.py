@@ -25,6 +25,8 @@ class Environment:
     """None: SQLite in the data directory."""
     database_conn_max_age: int
     """Seconds a database connection is reused; 0 closes it after every unit of work."""
+    database_pool: int
+    """Connections to PostgreSQL that all threads of a process share at most; 0: each thread has its own."""
     redis_url: str | None
     """None: the in-memory broker, whose messages live and die with this process."""
     streaming_address: str
@@ -62,6 +64,7 @@ class Environment:
             data_dir=data_dir,
             database_url=database_url,
             database_conn_max_age=_number(env, "DATABASE_CONN_MAX_AGE", 60),
+            database_pool=_number(env, "DATABASE_POOL", 0),
             redis_url=env.str("REDIS_URL", default="") or None,
             streaming_address=env.str("STREAMING_ADDRESS", default="127.0.0.1:50051"),
             node_lease=_seconds(env, "NODE_LEASE", 15),

@@ -90,6 +90,13 @@ DATABASES["default"] |= {
     "CONN_MAX_AGE": ENVIRONMENT.database_conn_max_age,
     "CONN_HEALTH_CHECKS": True,
 }
+if ENVIRONMENT.database_pool and DATABASES["default"]["ENGINE"] != SQLITE["ENGINE"]:
+    # What a thread closes goes back to the pool.
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+        "min_size": 1,
+        "max_size": ENVIRONMENT.database_pool,
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [

@@ -1,4 +1,7 @@
-"""`python -m bench.floor.clients SERVER COUNT`: bare streams that answer each command with an ack."""
+"""`python -m bench.floor.clients SERVER COUNT [--unwelcomed]`: bare streams that answer each command with an ack.
+
+`--unwelcomed`: the server says nothing to a client that has come, as ours does.
+"""
 
 import asyncio
 import gc
@@ -17,11 +20,12 @@ from crypto.wire.crypto_streaming_pb2 import ClientMessage, ClientRegistration
 from crypto.wire.crypto_streaming_pb2_grpc import CryptoStreamingServiceStub
 
 
-async def connect(channel: aio.Channel, client_id: str, gate: asyncio.Semaphore) -> Any:
+async def connect(channel: aio.Channel, client_id: str, gate: asyncio.Semaphore, welcomed: bool) -> Any:
     async with gate:
         stream: Any = CryptoStreamingServiceStub(channel).ConnectClient()
         await stream.write(ClientMessage(client_id=client_id, register=ClientRegistration()))
-        await stream.read()
+        if welcomed:
+            await stream.read()
     return stream
 
 
@@ -31,15 +35,16 @@ async def answer(stream: Any, client_id: str) -> None:
         await stream.write(ClientMessage(client_id=client_id, command_ack=ack))
 
 
-async def run(server: str, count: int) -> None:
+async def run(server: str, count: int, welcomed: bool) -> None:
     gc.set_threshold(50_000, 50, 1_000)
     ids, pool, gate = client_ids(count, seed=0), channels(server, count), asyncio.Semaphore(CONNECTING)
     began = perf_counter()
-    streams = await asyncio.gather(*(connect(pool[n % len(pool)], id, gate) for n, id in enumerate(ids)))
+    connecting = (connect(pool[n % len(pool)], id, gate, welcomed) for n, id in enumerate(ids))
+    streams = await asyncio.gather(*connecting)
     tell(connected=count, seconds=perf_counter() - began)
     gc.freeze()
     await asyncio.gather(*(answer(stream, id) for stream, id in zip(streams, ids, strict=True)))
 
 
 if __name__ == "__main__":
-    uvloop.run(run(sys.argv[1], int(sys.argv[2])))
+    uvloop.run(run(sys.argv[1], int(sys.argv[2]), "--unwelcomed" not in sys.argv))

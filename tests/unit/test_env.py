@@ -39,6 +39,7 @@ def test_secret_key_is_required_beside_a_database(bare: pytest.MonkeyPatch) -> N
     [
         ("LOG_FORMAT", "yaml"),
         ("DATABASE_CONN_MAX_AGE", "soon"),
+        ("DATABASE_POOL", "many"),
         ("NODE_LEASE", "soon"),
         ("LEASE_MARGIN", "0"),
     ],

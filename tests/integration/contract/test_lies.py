@@ -114,6 +114,7 @@ def test_a_late_ack_of_anothers_command(server: StreamingServer) -> None:
 def test_an_ack_of_what_was_never_sent(server: StreamingServer) -> None:
     with ContractClient(server.address) as liar:
         ready(liar)
+        barrier(liar, "registered")  # whatever waited for the client has been rung for by now
         row = queued(liar)
         ended = queued(liar)
         CommandLog.objects.filter(pk=ended.pk).update(
