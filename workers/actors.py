@@ -7,6 +7,7 @@ from dramatiq import Broker, Middleware, Worker
 
 from crypto.services.beat import Beat
 from crypto.services.dispatch import dispatcher
+from crypto.tuning import tune_garbage_collection
 
 SETTLE = 8.0
 """Seconds that a stopping worker waits for acks under way."""
@@ -36,12 +37,20 @@ class SignsOfLife(Middleware):
             beat.end()
 
 
+class LittleGarbage(Middleware):
+    """Thousands of commands in flight are thousands of objects that live for a second."""
+
+    def after_process_boot(self, broker: Broker) -> None:
+        tune_garbage_collection()
+
+
 # Here and not in the settings' list, which is loaded before there are models.
-dramatiq.get_broker().add_middleware(SettleBeforeExit())
-dramatiq.get_broker().add_middleware(SignsOfLife())
+for one in (SettleBeforeExit(), SignsOfLife(), LittleGarbage()):
+    dramatiq.get_broker().add_middleware(one)
 
 
 @dramatiq.actor(actor_name="deliver", max_retries=0)
 def deliver(ids: list[str]) -> None:
-    """Claims the rows and hands them to the wire. The message is done then; acks are settled as they come."""
+    """Has the rows claimed and handed to the wire. The message is done at once: whatever becomes of the rows stands in
+    the ledger."""
     dispatcher().deliver(UUID(id) for id in ids)

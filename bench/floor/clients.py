@@ -15,6 +15,7 @@ from grpc import aio
 from bench.figures import tell
 from crypto.agent.channel import channels
 from crypto.agent.fleet import CONNECTING, client_ids
+from crypto.tuning import tune_garbage_collection
 from crypto.wire.common_pb2 import CommandAck
 from crypto.wire.crypto_streaming_pb2 import ClientMessage, ClientRegistration
 from crypto.wire.crypto_streaming_pb2_grpc import CryptoStreamingServiceStub
@@ -36,7 +37,7 @@ async def answer(stream: Any, client_id: str) -> None:
 
 
 async def run(server: str, count: int, welcomed: bool) -> None:
-    gc.set_threshold(50_000, 50, 1_000)
+    tune_garbage_collection()
     ids, pool, gate = client_ids(count, seed=0), channels(server, count), asyncio.Semaphore(CONNECTING)
     began = perf_counter()
     connecting = (connect(pool[n % len(pool)], id, gate, welcomed) for n, id in enumerate(ids))

@@ -10,8 +10,8 @@ import grpc
 import uvloop
 
 from bench.figures import tell
-from crypto.grpc.services.tuning import tune_garbage_collection
 from crypto.grpc.streaming import server_options
+from crypto.tuning import tune_garbage_collection
 from crypto.wire.common_pb2 import CommandAck
 from crypto.wire.crypto_streaming_pb2 import (
     AckBatch,

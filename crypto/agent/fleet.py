@@ -19,6 +19,7 @@ from crypto.agent.effects import Effects
 from crypto.agent.identity import Identity
 from crypto.agent.stats import total
 from crypto.agent.store import Store
+from crypto.tuning import tune_garbage_collection
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +74,7 @@ class Fleet:
 
     async def run(self) -> None:
         """Returns after `stop`, when every client has left."""
-        # Thousands of long-lived objects: collect seldom, and not what start-up made.
-        gc.set_threshold(50_000, 50, 1_000)
-        gc.freeze()
+        tune_garbage_collection()
         self._began = time.monotonic()
         self._keep_stats()
         await asyncio.gather(*(client.run() for client in self.clients))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
+from functools import cached_property
 from time import time_ns
 from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
@@ -88,8 +89,16 @@ class Command:
         }
 
     def to_wire(self, command_id: UUID | str) -> DjangoCommand:
-        wire = DjangoCommand(command_id=str(command_id))
+        wire = DjangoCommand()
+        wire.CopyFrom(self._unaddressed)
+        wire.command_id = str(command_id)
         wire.timestamp.FromNanoseconds(time_ns())
+        return wire
+
+    @cached_property
+    def _unaddressed(self) -> DjangoCommand:
+        """The message without what differs from client to client: ten thousand share it."""
+        wire = DjangoCommand()
         payload: Message = getattr(wire, self.name)
         payload.SetInParent()
         for name, value in asdict(self).items():

@@ -39,13 +39,14 @@ def conduct() -> int:
 
 def conduct_one(pk: UUID) -> None:
     """Release what may go, pause or abort where the policy says so, and end the operation if it is over."""
-    standing = tally(pk)
-    if standing.open == 0:
-        finish(pk, standing)
+    rows = CommandLog.objects.filter(operation=pk)
+    if not rows.open().exists():
+        finish(pk, tally(pk))
         return
     running = Operation.objects.filter(pk=pk, state=OperationState.RUNNING)
-    if standing.held or running.filter(policy__abort__isnull=False).exists():
-        # A plain SELECT found something to look at; only now is it worth a lock.
+    held = rows.filter(state=State.QUEUED, held=True)
+    if held.exists() or running.filter(policy__abort__isnull=False).exists():
+        # A plain SELECT found something to look at; only now is it worth counting, and a lock.
         with transaction.atomic():
             operation = running.select_for_update(skip_locked=True).first()
             if operation is not None:

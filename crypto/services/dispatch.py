@@ -30,6 +30,8 @@ from crypto.services.plain import land_plain
 from crypto.services.settle import Ack, Miss, land, miss
 from crypto.services.transport import submit
 
+CLAIMABLE = 1_000
+"""Ids that may wait to be claimed; beyond them messages stay with the broker, where other processes find them."""
 CROWD = 100
 """Commands of the queues in flight above which acks are settled in larger batches."""
 
@@ -51,7 +53,7 @@ class Dispatcher:
     """One per process. Its threads start with the first use, so it is safe to make before a fork."""
 
     def __init__(self, window: int) -> None:
-        self._claims: Gatherer[UUID, None] = Gatherer("claim", self._claim, limit=1_000)
+        self._claims: Gatherer[UUID, None] = Gatherer("claim", self._claim, limit=CLAIMABLE)
         self._inserts: Gatherer[Inline, Inserted] = Gatherer("insert", insert)
         self._endings: Gatherer[Ending, None] = Gatherer(
             "settle", self._settle, 1_000, patient=True, crowded=lambda: self._queued > CROWD
@@ -61,12 +63,14 @@ class Dispatcher:
         self._room = threading.Condition()
 
     def deliver(self, ids: Iterable[UUID]) -> None:
-        """Claim queued rows and hand them to the wire; returns when that is done, not when they are acked.
+        """Have queued rows claimed and handed to the wire. Rows that somebody else has claimed or ended are passed
+        over.
 
-        Rows that somebody else has claimed or ended are passed over. Blocks while the window is full.
+        Returns before that is done: what a process that dies had not claimed yet is still QUEUED, and the sweeper
+        rings again. Blocks while many wait, which they do while the window is full.
         """
-        for future in self._claims.put_many(list(ids)):
-            future.result()
+        self._claims.wait_for_room(min(CLAIMABLE, self._window))
+        self._claims.put_many(ids)
 
     def execute(self, request: Request, wait: bool = True) -> Future[Result]:
         """Run one command now, past the queues, with the same rows in the ledger.
@@ -103,13 +107,22 @@ class Dispatcher:
         self._endings.close(timeout)
 
     def _claim(self, ids: list[UUID]) -> list[None]:
-        with self._room:
-            self._room.wait_for(lambda: self._queued < self._window)
-        flights = claim(ids)
-        with self._room:
-            self._queued += len(flights)
-        self._send(flights)
+        claimed = 0
+        while claimed < len(ids):
+            room = self._wait_for_room(len(ids) - claimed)
+            flights = claim(ids[claimed : claimed + room])
+            claimed += room
+            with self._room:
+                self._queued += len(flights)
+            self._send(flights)
         return [None] * len(ids)
+
+    def _wait_for_room(self, wanted: int) -> int:
+        """Places in the window. As many as wanted or a quarter of it at least: a claim of few costs as one of many."""
+        enough = min(wanted, max(1, self._window // 4))
+        with self._room:
+            self._room.wait_for(lambda: self._window - self._queued >= enough)
+            return self._window - self._queued
 
     def _send(self, flights: list[Flight]) -> None:
         nodes: dict[str, dict[str, Flight]] = defaultdict(dict)

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from itertools import count
 from typing import Generic, TypeVar
@@ -49,27 +49,27 @@ class Gatherer(Generic[T, R]):
         self._crowded = crowded
         self._work = work
         self._limit = limit
-        self._waiting: deque[tuple[T, Future[R]]] = deque()
-        self._wake = threading.Condition()
+        self._waiting: deque[tuple[T, Future[R] | None]] = deque()
+        self._lock = threading.Lock()
+        self._wake = threading.Condition(self._lock)
+        self._room = threading.Condition(self._lock)
         self._closing = False
         self._thread: threading.Thread | None = None
 
     def put(self, item: T) -> Future[R]:
         """Never blocks; safe from any thread."""
-        return self.put_many([item])[0]
+        future: Future[R] = Future()
+        self._extend([(item, future)])
+        return future
 
-    def put_many(self, items: list[T]) -> list[Future[R]]:
-        """Hands in items that are worked on in this order."""
-        futures: list[Future[R]] = [Future() for _ in items]
-        with self._wake:
-            if self._closing:
-                raise RuntimeError(f"{self._name} is closed")
-            self._waiting.extend(zip(items, futures, strict=True))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
-            self._wake.notify()
-        return futures
+    def put_many(self, items: Iterable[T]) -> None:
+        """Hands in items that are worked on in this order, and of whose results nobody wants to know."""
+        self._extend([(item, None) for item in items])
+
+    def wait_for_room(self, places: int) -> None:
+        """Returns once fewer than so many wait, or when it closes."""
+        with self._room:
+            self._room.wait_for(lambda: self._closing or len(self._waiting) < places)
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -79,8 +79,19 @@ class Gatherer(Generic[T, R]):
         with self._wake:
             self._closing = True
             self._wake.notify()
+            self._room.notify_all()
         if self._thread is not None:
             self._thread.join(timeout)
+
+    def _extend(self, entries: "list[tuple[T, Future[R] | None]]") -> None:
+        with self._wake:
+            if self._closing:
+                raise RuntimeError(f"{self._name} is closed")
+            self._waiting.extend(entries)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+            self._wake.notify()
 
     def _run(self) -> None:
         while batch := self._take():
@@ -91,18 +102,22 @@ class Gatherer(Generic[T, R]):
             except Exception as error:  # outermost loop of this thread: the callers get it
                 logger.exception("%s: a batch of %d failed", self._name, len(items))
                 for _, future in batch:
-                    future.set_exception(error)
+                    if future is not None:
+                        future.set_exception(error)
             else:
                 for (_, future), result in zip(batch, results, strict=True):
-                    future.set_result(result)
+                    if future is not None:
+                        future.set_result(result)
         connections.close_all()
 
-    def _take(self) -> list[tuple[T, "Future[R]"]]:
+    def _take(self) -> list[tuple[T, "Future[R] | None"]]:
         with self._wake:
             while not self._waiting and not self._closing:
                 self._wake.wait()
             self._wake.wait_for(self._worth_it, LINGER)
-            return [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
+            batch = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
+            self._room.notify_all()
+            return batch
 
     def _worth_it(self) -> bool:
         return self._closing or len(self._waiting) >= self._limit or not self._crowded()

@@ -1,11 +1,14 @@
 """The ledger's rows as the hot paths read them: one SELECT shape, plain tuples, the client's route beside the row."""
 
+import json
 from collections.abc import Collection
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, models
+from django.db.models.functions import Cast
 from django.db.models.lookups import In
 
 from crypto.commands import Command, registry
@@ -23,7 +26,8 @@ class Row(NamedTuple):
     operation_id: UUID | None
     created_at: datetime
     command: str
-    params: dict[str, Any]
+    params_text: str
+    """JSON; rows of one operation share it, and with it the parsed command."""
     state: str
     attempt: int
     max_attempts: int
@@ -53,7 +57,7 @@ class Row(NamedTuple):
     def parsed(self) -> Command | None:
         """The command; None if this version does not know it or does not take its parameters any more."""
         try:
-            return self.cls.parse(self.params) if self.cls is not None else None
+            return _parse(self.command, self.params_text) if self.cls is not None else None
         except InvalidParameters:
             return None
 
@@ -65,7 +69,7 @@ class Row(NamedTuple):
 
 def read(rows: CommandLogQuerySet, limit: int | None = None) -> list[Row]:
     """Oldest first."""
-    return fetch(rows.order_by("created_at", "id").values_list(*Row._fields)[:limit], Row)
+    return fetch(_columns(rows.order_by("created_at", "id"))[:limit], Row)
 
 
 def lock(rows: CommandLogQuerySet, limit: int | None = None) -> list[Row]:
@@ -99,9 +103,15 @@ def by_id(ids: Collection[UUID], *states: State) -> CommandLogQuerySet:
     return rows.filter(In(Unindexed("state"), states)) if states else rows
 
 
+def _columns(rows: CommandLogQuerySet) -> "models.QuerySet[Any, Any]":
+    return rows.annotate(params_text=Cast("params", models.TextField())).values_list(*Row._fields)
+
+
+@lru_cache(maxsize=1_000)
+def _parse(name: str, params: str) -> Command:
+    return registry[name].parse(json.loads(params))
+
+
 _locked = SelectById(
-    lambda ids: (
-        by_id(ids).select_for_update(of=("self",)).order_by("created_at", "id").values_list(*Row._fields)
-    ),
-    Row,
+    lambda ids: _columns(by_id(ids).select_for_update(of=("self",)).order_by("created_at", "id")), Row
 )

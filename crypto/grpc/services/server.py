@@ -13,9 +13,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from crypto.grpc.services.config import streaming_config
-from crypto.grpc.services.tuning import tune_garbage_collection
 from crypto.grpc.streaming import get_streaming_service, list_streaming_services, server_options
 from crypto.grpc.streaming.registry import AnyService
+from crypto.tuning import tune_garbage_collection
 
 logger = logging.getLogger(__name__)
 

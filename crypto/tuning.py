@@ -1,4 +1,4 @@
-"""Garbage collection is the largest fixable cost of a process with thousands of streams."""
+"""Garbage collection is the largest fixable cost of a process with thousands of streams, or commands in flight."""
 
 import gc
 
