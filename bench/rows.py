@@ -40,23 +40,33 @@ class Measuring:
             if not (singles or connect or bulk):
                 continue
             with self._stack.floor_fleet(size) as floor:
-                if connect or "sync" in self._wanted:
-                    with self._stack.fleet(size) as ours:
-                        if connect:
-                            yield from self._connect(size, ours, floor)
-                        if "sync" in self._wanted:
-                            yield self._bulk(size, "reference agents", at_most=None)
-                with self._stack.bare_fleet(size):
+                with self._stack.bare_fleet(size) as bare:
+                    if connect:
+                        yield from self._connect(size, "bare clients", bare, floor, at_least=0.5, at_most=2)
                     if singles:
                         yield from self._singles()
                     if bulk:
                         yield from self._bare_bulk(size)
+                if connect or "sync" in self._wanted:
+                    with self._stack.fleet(size) as agents:
+                        if connect:
+                            yield from self._connect(size, "reference agents", agents, floor)
+                        if "sync" in self._wanted:
+                            yield self._bulk(size, "reference agents")
 
-    def _connect(self, size: int, ours: dict[str, float], floor: dict[str, float]) -> Iterator[Row]:
+    def _connect(
+        self,
+        size: int,
+        whom: str,
+        ours: dict[str, float],
+        floor: dict[str, float],
+        at_least: float | None = None,
+        at_most: float | None = None,
+    ) -> Iterator[Row]:
         rate = [size / ours["seconds"]], [size / floor["seconds"]]
+        yield Row("connect", self._database, f"connect, {size:,} {whom}", "1/s", *rate, at_least=at_least)
         memory = [ours["bytes"] / 1024], [floor["bytes"] / 1024]
-        yield Row("connect", self._database, f"connect, {size:,} clients", "1/s", *rate, at_least=0.5)
-        yield Row("connect", self._database, f"memory, {size:,} clients", "KiB", *memory, at_most=2)
+        yield Row("connect", self._database, f"memory, {size:,} {whom}", "KiB", *memory, at_most=at_most)
 
     def _bare_bulk(self, size: int) -> Iterator[Row]:
         """`sync_all` to the floor's own clients: what those cost is in both, so that the ratio is what we add."""
@@ -67,7 +77,7 @@ class Measuring:
         if "naive" in self._wanted and size == self._plan.naive:
             yield self._naive(size, row.ours)
 
-    def _bulk(self, size: int, whom: str, at_most: float | None) -> Row:
+    def _bulk(self, size: int, whom: str, at_most: float | None = None) -> Row:
         ours, floor = [], []
         self._sync(size)  # the first of its size warms up
         for _ in range(self._plan.rounds):

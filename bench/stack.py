@@ -117,11 +117,14 @@ class Stack:
             yield {"seconds": seconds, "bytes": (resident(self.server) - before) / count}
 
     @contextmanager
-    def bare_fleet(self, count: int) -> Iterator[None]:
+    def bare_fleet(self, count: int) -> Iterator[dict[str, float]]:
         """The floor's clients, connected to ours: what they cost is alike on both sides of a ratio."""
-        with self.start("-m", "bench.floor.clients", self.here.streaming_address, str(count), "--unwelcomed"):
-            self.run("-m", "bench.ours.connected", str(count))
-            yield
+        arguments = ("-m", "bench.floor.clients", self.here.streaming_address, str(count), "--unwelcomed")
+        before = resident(self.server)
+        with self.start(*arguments) as process:
+            at = self.run("-m", "bench.ours.connected", str(count))["at"]
+            seconds = at - figures(process, READY)["began"]
+            yield {"seconds": seconds, "bytes": (resident(self.server) - before) / count}
 
     @contextmanager
     def floor_fleet(self, count: int) -> Iterator[dict[str, float]]:

@@ -6,7 +6,7 @@
 import asyncio
 import gc
 import sys
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any
 
 import uvloop
@@ -39,10 +39,10 @@ async def answer(stream: Any, client_id: str) -> None:
 async def run(server: str, count: int, welcomed: bool) -> None:
     tune_garbage_collection()
     ids, pool, gate = client_ids(count, seed=0), channels(server, count), asyncio.Semaphore(CONNECTING)
-    began = perf_counter()
+    began, at = perf_counter(), time()
     connecting = (connect(pool[n % len(pool)], id, gate, welcomed) for n, id in enumerate(ids))
     streams = await asyncio.gather(*connecting)
-    tell(connected=count, seconds=perf_counter() - began)
+    tell(connected=count, seconds=perf_counter() - began, began=at)
     gc.freeze()
     await asyncio.gather(*(answer(stream, id) for stream, id in zip(streams, ids, strict=True)))
 

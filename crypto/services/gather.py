@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from itertools import count
 from typing import Generic, TypeVar
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connections
+from django.db import InterfaceError, OperationalError, connections
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class Gatherer(Generic[T, R]):
 
     def _run(self) -> None:
         while batch := self._take():
-            close_old_connections()
+            _close_old_connections()
             items = [item for item, _ in batch]
             try:
                 results = self._try(items)
@@ -134,3 +134,10 @@ class Gatherer(Generic[T, R]):
                 with self._wake:
                     self._wake.wait_for(lambda: self._closing, PAUSE * 2 ** min(tries, RETRIES))
         raise AssertionError("there is always another try")
+
+
+def _close_old_connections() -> None:
+    """Django's own would have each batch ask the database first whether it is there; a batch is tried again anyway."""
+    for connection in connections.all(initialized_only=True):
+        connection.close_if_unusable_or_obsolete()
+        connection.health_check_done = True  # type: ignore[attr-defined]  # the stubs miss it

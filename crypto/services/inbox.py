@@ -17,6 +17,10 @@ logger = logging.getLogger(__name__)
 LIMIT = 5_000
 """Items that may wait; above it, `full` says that whoever reads streams should wait as well."""
 
+CROWD = 32
+"""Awaited items above which each waits a little for the others: a thousand clients that connect at the same time are
+sooner done so."""
+
 Store = Callable[[list[Any]], list[Any]]
 """Stores a batch of one kind in the running transaction and returns one result an item."""
 
@@ -31,7 +35,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self._gatherer: Gatherer[Item, Any] = Gatherer(
-            "inbox", self._work, patient=True, crowded=lambda: not self._awaited
+            "inbox", self._work, patient=True, crowded=lambda: not 0 < self._awaited < CROWD
         )
         self._awaited = 0
 

@@ -13,10 +13,16 @@ from crypto.models import Client, CommandLog
 from crypto.services.doorbell import UNANSWERED, ring
 from crypto.services.rows import lock_clients
 from crypto.services.standing import concern
+from crypto.services.statements import insert
 from crypto.services.versions import version_key
 from crypto.signals import client_connected, client_disconnected, client_ready
 
 REGISTERED = ["name", "type", "version", "api_url", "capabilities", "identity_epoch", "config_version"]
+KNOWN = ", ".join(
+    f"{column} = excluded.{column}"
+    for column in (*REGISTERED, "version_key", "node_id", "connected_at", "last_seen")
+)
+"""What a client that we know brings anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +63,19 @@ def arrive(arrivals: list[Arrival]) -> list[int]:
             node_id=arrival.node_id,
             connected_at=now,
             last_seen=now,
+            session_epoch=1,
             version_key=version_key(arrival.version),
             **{field: getattr(arrival, field) for field in REGISTERED},
         )
         for arrival in sorted({a.client_id: a for a in arrivals}.values(), key=lambda a: a.client_id)
     ]
-    Client.objects.bulk_create(
+    found = insert(
         clients,
-        update_conflicts=True,
-        unique_fields=["id"],
-        update_fields=[*REGISTERED, "version_key", "node", "connected_at", "last_seen"],
+        f"ON CONFLICT (id) DO UPDATE SET {KNOWN}, session_epoch = crypto_client.session_epoch + 1"
+        " RETURNING id, session_epoch",
     )
-    Client.objects.filter(pk__in=ids).update(session_epoch=F("session_epoch") + 1)
+    epochs = {id if isinstance(id, UUID) else UUID(id): epoch for id, epoch in found}
     concern(ids)
-    epochs = dict(Client.objects.filter(pk__in=ids).values_list("pk", "session_epoch"))
     transaction.on_commit(lambda: client_connected.send_robust(sender=Client, client_ids=ids))
     return [epochs[arrival.client_id] for arrival in arrivals]
 

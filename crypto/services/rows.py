@@ -87,9 +87,9 @@ def lock_by_id(ids: list[UUID]) -> list[Row]:
 
 
 def hold(ids: list[UUID]) -> None:
-    """Lock these rows in the one order, and read nothing of them."""
-    if connection.features.has_select_for_update:
-        list(by_id(ids).order_by("created_at", "id").select_for_update().values_list("pk"))
+    """Lock these rows in the one order, and read nothing of them. One row needs no order."""
+    if connection.features.has_select_for_update and len(ids) > 1:
+        _held(ids)
 
 
 def lock_clients(ids: list[UUID]) -> ClientQuerySet:
@@ -114,4 +114,8 @@ def _parse(name: str, params: str) -> Command:
 
 _locked = SelectById(
     lambda ids: _columns(by_id(ids).select_for_update(of=("self",)).order_by("created_at", "id")), Row
+)
+
+_held = SelectById(
+    lambda ids: by_id(ids).select_for_update().order_by("created_at", "id").values_list("pk"), lambda pk: pk
 )

@@ -88,6 +88,8 @@ def land(acks: list[Ack]) -> list[bool]:
     Returns for each whether it ended (or, late, corrected) its row: False for an ack of an unknown command, of another
     client's command, of one never sent, and for a repeated ack.
     """
+    if not acks:
+        return []
     now = timezone.now()
     with transaction.atomic():
         rows = {row.id: row for row in lock_by_id(list({ack.command_id for ack in acks}))}
@@ -116,6 +118,8 @@ def miss(misses: list[Miss]) -> dict[UUID, State]:
 
     Returns the states of the rows that were changed.
     """
+    if not misses:
+        return {}
     now = timezone.now()
     wanted = {(m.command_id, m.claim): m for m in misses}
     with transaction.atomic():

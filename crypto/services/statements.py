@@ -83,13 +83,14 @@ def _among(ids: Collection[UUID]) -> Any:
     return among_parameter(ids, connection)
 
 
-def insert(records: Sequence[models.Model], on_conflict: str = "") -> None:
-    """Insert records of one model, all that there are by one statement; `on_conflict` is the end of it.
+def insert(records: Sequence[models.Model], rest: str = "") -> list[Any]:
+    """Insert records of one model, all that there are by one statement; `rest` is the end of it.
 
-    At most some hundred: SQLite takes 32,766 values. A key that the database makes is left to it, and not told.
+    At most some hundred: SQLite takes 32,766 values. A key that the database makes is left to it, and told only if
+    `rest` has it returned.
     """
     if not records:
-        return
+        return []
     table = type(records[0])._meta
     quote = connection.ops.quote_name
     fields = [field for field in table.concrete_fields if not isinstance(field, models.AutoField)]
@@ -104,4 +105,5 @@ def insert(records: Sequence[models.Model], on_conflict: str = "") -> None:
     ]
     statement = f"INSERT INTO {quote(table.db_table)} ({names}) VALUES {', '.join([row] * len(records))}"
     with connection.cursor() as cursor:
-        cursor.execute(f"{statement} {on_conflict}", values)
+        cursor.execute(f"{statement} {rest}", values)
+        return cursor.fetchall() if "RETURNING" in rest else []
