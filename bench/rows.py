@@ -18,7 +18,7 @@ class Plan:
     pinged: int = 1_000
     """Clients that are pinged and sent single commands."""
     callers: tuple[int, ...] = (1, 32, 256)
-    seconds: float = 4.0
+    seconds: float = 2.0
     queued: int = 4_000
     rounds: int = 5
 

@@ -6,6 +6,8 @@ import contextlib
 import os
 import threading
 
+import uvloop
+
 from .channels import close_channels
 
 AFTER_FORK = "forked after the parent had made gRPC calls; fork first, call later"
@@ -41,7 +43,7 @@ class BackgroundLoop:
     def _start(self) -> asyncio.AbstractEventLoop:
         if self._loop is not None:
             raise RuntimeError(AFTER_FORK)
-        loop = asyncio.new_event_loop()
+        loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=loop.run_forever, name="grpc-calls", daemon=True)
         self._thread.start()
         self._pid = os.getpid()

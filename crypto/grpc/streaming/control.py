@@ -108,6 +108,8 @@ class ControlStream:
     async def _write_out(self) -> None:
         try:
             while self._outcomes:
+                if self._open:
+                    await asyncio.sleep(0)  # more are under way: what this turn of the loop brings goes along
                 reply = self._next_reply()
                 try:
                     if self._gone:

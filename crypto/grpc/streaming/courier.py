@@ -4,9 +4,12 @@ import asyncio
 import contextlib
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 import grpc
 
@@ -48,6 +51,7 @@ class Courier(Generic[TCommand]):
         self._given_loop = loop
         self._lock = threading.Lock()
         self._links: dict[str, Link] = {}
+        self._desks: WeakKeyDictionary[asyncio.AbstractEventLoop, Desk] = WeakKeyDictionary()
         self._window = Window(self.config.window)
         self._deadlines: Deadlines | None = None
         self._pid = 0
@@ -78,9 +82,13 @@ class Courier(Generic[TCommand]):
         turn = self._window.acquire(1)
         if turn is not None:
             await asyncio.wrap_future(turn)
-        gathering = Gathering(1)
-        link.hand_in((order,), gathering)
-        return (await asyncio.wrap_future(gathering.future))[0]
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Outcome] = loop.create_future()
+        desk = self._desks.get(loop)
+        if desk is None:
+            desk = self._desks.setdefault(loop, Desk())
+        link.hand_in((order,), partial(desk.arrived, future))
+        return await future
 
     def close(self, timeout: float = 5.0) -> None:
         """From a thread: wait so long for what is under way, then cut the calls."""
@@ -127,6 +135,29 @@ class Courier(Generic[TCommand]):
         )  # fmt: skip
         self._links[address] = link
         return link
+
+
+class Desk:
+    """Brings outcomes to the coroutines of one event loop: what one reply carried for them wakes the loop once."""
+
+    def __init__(self) -> None:
+        self._arrived: deque[tuple[asyncio.Future[Outcome], Outcome]] = deque()
+        self._woken = False
+
+    def arrived(self, future: asyncio.Future[Outcome], outcomes: list[Outcome]) -> None:
+        """On the courier's thread."""
+        self._arrived.append((future, outcomes[0]))
+        if not self._woken:
+            self._woken = True
+            with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
+                future.get_loop().call_soon_threadsafe(self._hand_out)
+
+    def _hand_out(self) -> None:
+        self._woken = False
+        while self._arrived:
+            future, outcome = self._arrived.popleft()
+            if not future.done():
+                future.set_result(outcome)
 
 
 class Gathering:
