@@ -52,7 +52,11 @@ class SelectById(Generic[T]):
         ready.text = text
 
 
-def fetch(query: "models.QuerySet[Any, Any]", row: Callable[..., T]) -> list[T]:
+def _columns(*columns: Any) -> Any:
+    return columns
+
+
+def fetch(query: "models.QuerySet[Any, Any]", row: Callable[..., T] = _columns) -> list[T]:
     """The rows of a `values_list`."""
     compiler: Any = query.query.get_compiler(connection=connection)
     try:
@@ -66,17 +70,25 @@ def fetch(query: "models.QuerySet[Any, Any]", row: Callable[..., T]) -> list[T]:
 
 
 def _converters(compiler: Any) -> dict[int, Any]:
-    """The columns' own, but for SQLite's datetimes: a quarter of a claim was theirs (measured)."""
+    """The columns' own, but for SQLite's datetimes and UUIDs: a third of a claim was theirs (measured)."""
     columns = [column for column, *_ in compiler.select]
     converters: dict[int, Any] = compiler.get_converters(columns)
     for at, column in enumerate(columns):
-        if connection.vendor == "sqlite" and column.output_field.get_internal_type() == "DateTimeField":
-            converters[at] = ([_in_utc], column)
+        own = SQLITE_CONVERTERS.get(column.output_field.get_internal_type())
+        if own is not None and connection.vendor == "sqlite":
+            converters[at] = ([own], column)
     return converters
 
 
 def _in_utc(value: datetime | None, *_: object) -> datetime | None:
     return value and value.replace(tzinfo=UTC)
+
+
+def _uuid(value: str | None, *_: object) -> UUID | None:
+    return UUID(int=int(value, 16)) if value else None
+
+
+SQLITE_CONVERTERS = {"DateTimeField": _in_utc, "UUIDField": _uuid}
 
 
 def _among(ids: Collection[UUID]) -> Any:

@@ -13,6 +13,7 @@ from crypto.commands import Command
 from crypto.exceptions import SnapshotChanged
 from crypto.models import Client, ClientStatus, Snapshot
 from crypto.services.selectors import compile_selector
+from crypto.services.statements import fetch
 
 SAMPLE = 10
 REMEMBERED = timedelta(days=1)
@@ -69,7 +70,7 @@ def find(command: type[Command], selector: object, now: datetime) -> list[Target
             paused_by,
             resume_owed,
         )
-        for id, name, epoch, status, lease, paused_by, resume_owed, *declared in clients
+        for id, name, epoch, status, lease, paused_by, resume_owed, *declared in fetch(clients)
     ]
 
 
