@@ -52,12 +52,8 @@ class SelectById(Generic[T]):
         ready.text = text
 
 
-def _columns(*columns: Any) -> Any:
-    return columns
-
-
-def fetch(query: "models.QuerySet[Any, Any]", row: Callable[..., T] = _columns) -> list[T]:
-    """The rows of a `values_list`."""
+def fetch(query: "models.QuerySet[Any, Any]", row: Callable[..., T]) -> list[T]:
+    """The rows of a `values_list`; `row` is called with the columns of each."""
     compiler: Any = query.query.get_compiler(connection=connection)
     try:
         text, params = compiler.as_sql()

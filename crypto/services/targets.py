@@ -1,6 +1,6 @@
 """Who a selector means right now, and whether that is still whom a preview showed."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -59,19 +59,21 @@ def find(command: type[Command], selector: object, now: datetime) -> list[Target
         *(["capabilities"] if capability else []),
     ]
     clients = Client.objects.filter(compile_selector(selector)).order_by("id").values_list(*columns)
-    return [
-        Target(
-            id,
-            name,
-            epoch,
-            status,
-            lease is not None and lease > now,
-            not capability or capability in declared[0],
-            paused_by,
-            resume_owed,
-        )
-        for id, name, epoch, status, lease, paused_by, resume_owed, *declared in fetch(clients)
-    ]
+
+    def target(
+        id: UUID,
+        name: str,
+        epoch: str,
+        status: str,
+        lease: datetime | None,
+        paused_by: int | None,
+        resume_owed: bool,
+        declared: Collection[str] = (),
+    ) -> Target:
+        connected, supported = lease is not None and lease > now, not capability or capability in declared
+        return Target(id, name, epoch, status, connected, supported, paused_by, resume_owed)
+
+    return fetch(clients, target)
 
 
 def preview(command: type[Command], selector: object) -> Preview:
