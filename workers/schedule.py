@@ -7,7 +7,7 @@ from workers.ticks import Tick
 
 TICKS: tuple[Tick, ...] = (
     Tick("sweep", 1.0, sweep),
-    Tick("conduct", 0.5, conduct),
+    Tick("conduct", 0.2, conduct),
     Tick("schedule", 1.0, schedule.tick),
     Tick("bury", 5.0, presence.bury),
     Tick("reconcile", 5.0, enforce.reconcile),

@@ -1,5 +1,7 @@
 """The reference agent: balances from a connector, everything else from the base."""
 
+from collections.abc import Sequence
+
 from crypto.agent.agent import Agent
 from crypto.agent.connectors.base import WalletConnector
 from crypto.agent.reply import Refused, Reply
@@ -23,7 +25,7 @@ class ReferenceAgent(Agent):
         for transaction in await self._connector.transactions():
             await self.report_transaction(transaction)
         symbols = sorted({balance.symbol for balance in balances})
-        return Reply(f"{len(balances)} wallets", {"wallets": len(balances), "symbols": symbols})
+        return Reply(_count(balances), {"wallets": len(balances), "symbols": symbols})
 
     async def on_get_wallets(self, command: GetWallets) -> Reply:
         wallets = [
@@ -35,4 +37,8 @@ class ReferenceAgent(Agent):
             }
             for balance in await self._connector.balances(command.symbols)
         ]
-        return Reply(f"{len(wallets)} wallets", {"wallets": wallets})
+        return Reply(_count(wallets), {"wallets": wallets})
+
+
+def _count(wallets: Sequence[object]) -> str:
+    return "1 wallet" if len(wallets) == 1 else f"{len(wallets)} wallets"

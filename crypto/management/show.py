@@ -1,5 +1,6 @@
 """How the command line shows things to people."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import IO, cast
 
@@ -18,7 +19,8 @@ def facts(out: OutputWrapper, values: Mapping[str, object]) -> None:
     grid.add_column(overflow="fold")
     for name, value in values.items():
         if value not in (None, "", [], {}):
-            grid.add_row(name, Text(harmless(str(value))))
+            text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+            grid.add_row(name, Text(harmless(text)))
     _console(out).print(grid)
 
 
