@@ -13,8 +13,9 @@ from crypto.agent.outbox import Outbox
 from crypto.agent.stats import Stats
 from crypto.wire.crypto_streaming_pb2 import ClientMessage, HeartbeatUpdate
 
-SETTLED = 2.0
-"""Seconds of silence after which a client of the first contract takes itself for connected: nobody tells it."""
+SETTLED, SETTLED_UNTOLD = 2.0, 15.0
+"""Seconds of silence after which a client takes itself for connected: one of the first contract, whom nobody tells, and
+one that is told by every server which knows more than that."""
 
 SOONEST = 0.1
 """Seconds to stay away at least when the server asks to connect again."""
@@ -24,7 +25,7 @@ class Session:
     """Ends when the server ends the stream, when it is cut, or after a reconnect hint ran out."""
 
     __slots__ = (
-        "_backlog", "_connected", "_dispatcher", "_heartbeat", "_identity", "_is_settled", "_journal",
+        "_backlog", "_connected", "_dispatcher", "_heartbeat", "_identity", "_journal",
         "_outbox", "_stats", "_tasks", "_timers", "again_at", "link",
     )  # fmt: skip
 
@@ -49,7 +50,6 @@ class Session:
         self.again_at: float | None = None
         """Loop time at which the server wants the client back; None if it did not say."""
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._is_settled = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def greet(self, registration: ClientMessage) -> None:
@@ -61,8 +61,8 @@ class Session:
             await self.link.greet(self._identity.envelope(digest))
         for message in unsent:
             await self.link.send(message)
-        if self._identity.first_contract:
-            self._timers["settled"] = asyncio.get_running_loop().call_later(SETTLED, self._settled)
+        silence = SETTLED if self._identity.first_contract else SETTLED_UNTOLD
+        self._timers["settled"] = asyncio.get_running_loop().call_later(silence, self._settled)
         self._plan_beat(self._heartbeat * random.uniform(0.5, 1.0))
         await self.link.open()
 
@@ -90,8 +90,6 @@ class Session:
     def _settled(self) -> None:
         if timer := self._timers.pop("settled", None):
             timer.cancel()
-        if not self._is_settled:
-            self._is_settled = True
             self._connected()
 
     async def _resend(self) -> None:
