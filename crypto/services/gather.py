@@ -57,8 +57,9 @@ class Gatherer(Generic[T, R]):
         self._thread: threading.Thread | None = None
 
     def put(self, item: T) -> Future[R]:
-        """Never blocks; safe from any thread."""
+        """Never blocks; safe from any thread. What is handed in is worked on, whoever stops waiting for it."""
         future: Future[R] = Future()
+        future.set_running_or_notify_cancel()  # from here on nobody can cancel it
         self._extend([(item, future)])
         return future
 
