@@ -83,6 +83,7 @@ class Dispatcher:
         if transaction.get_connection().in_atomic_block:
             raise RuntimeError("a command cannot be executed inside a transaction: issue() it")
         result: Future[Result] = Future()
+        result.set_running_or_notify_cancel()  # a caller that goes away does not cancel what is under way
 
         def take_off(done: Future[Inserted]) -> None:
             error = done.exception()
