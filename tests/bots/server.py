@@ -32,4 +32,5 @@ async def bot_server(config: StreamingConfig | None = None, port: int = 0) -> As
     try:
         yield BotServer(f"127.0.0.1:{port}", port, streams, servicer, server)
     finally:
-        await server.stop(0)
+        # Time for calls to end that their clients have just left; it returns as soon as none is open.
+        await server.stop(1.0)
