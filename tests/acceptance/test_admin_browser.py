@@ -6,11 +6,12 @@ import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 
-from tests.installation import Ports, announced, belonging_to, start
+from tests.installation import Ports, announced, belonging_to, call, start
 from tests.processes import ROOT
 from tests.services import unavailable
 
@@ -36,8 +37,7 @@ class Visit:
     """A page of the browser, and what went wrong in it behind the user's back."""
 
     page: Page
-    admin: str
-    password: str
+    known: dict[str, Any]
     wrong: list[str]
 
     workers: list[int]
@@ -66,7 +66,7 @@ def visit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
         page.on("console", lambda message: _note(message, wrong))
         page.on("request", lambda request: _stays_here(request.url, known["url"], wrong))
         workers = [pid for pid, command in belonging_to(tmp_path / "var").items() if "dramatiq" in command]
-        yield Visit(page, known["admin"], known["password"], wrong, workers)
+        yield Visit(page, known, wrong, workers)
         browser.close()
 
 
@@ -83,12 +83,12 @@ def _stays_here(url: str, here: str, wrong: list[str]) -> None:
 def test_from_log_in_to_a_finished_operation(visit: Visit) -> None:
     page = visit.page
 
-    page.goto(visit.admin)
+    page.goto(visit.known["admin"])
     page.fill("input[name=username]", "admin")
-    page.fill("input[name=password]", visit.password)
+    page.fill("input[name=password]", visit.known["password"])
     visit.keep("1-log-in")
     page.click("button[type=submit]")
-    page.wait_for_url(visit.admin)
+    page.wait_for_url(visit.known["admin"])
     visit.keep("2-home")
 
     page.click("a[href$='/crypto/client/']")
@@ -113,8 +113,15 @@ def test_from_log_in_to_a_finished_operation(visit: Visit) -> None:
     expect(page.locator("#figures")).to_contain_text(f"{FLEET} succeeded")
     visit.keep("6-finished")
 
-    page.goto(visit.admin)
+    page.goto(visit.known["admin"])
     expect(page.locator("#dashboard")).to_contain_text(f"{FLEET} PAUSED")
     expect(page.locator("#dashboard")).to_contain_text("Commands in the last hour")
     visit.keep("7-home-afterwards")
+
+    call(visit.known, "POST", f"{visit.known['api']}commands/resume_all/")
+    expect(page.locator("#dashboard")).to_contain_text(
+        f"{FLEET} ACTIVE"
+    )  # without anybody's loading the page again
+    assert page.evaluate("Chart.getChart('chart').data.datasets[1].data.reduce((a, b) => a + b)") >= 2 * FLEET
+    visit.keep("8-home-by-itself")
     assert visit.wrong == []
