@@ -8,7 +8,15 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
-from crypto.models import ClientError, ClientLog, CommandLog, StreamNode
+from crypto.models import (
+    Client,
+    ClientError,
+    ClientLog,
+    CommandLog,
+    Configuration,
+    ConfigurationVersion,
+    StreamNode,
+)
 from crypto.models.command_log import OPEN
 
 
@@ -46,4 +54,15 @@ def old(before: datetime, history_only: bool = False) -> list[Old]:
         Old("client logs", ClientLog.objects.filter(received_at__lt=before)),
         Old("client errors", ClientError.objects.filter(received_at__lt=before)),
         Old("streaming nodes", StreamNode.objects.filter(lease_until__lt=before)),
+        Old("configuration versions", _replaced(before)),
     ]
+
+
+def _replaced(before: datetime) -> QuerySet[ConfigurationVersion]:
+    """Versions that nobody is to run or runs. The highest stays, for the next number is drawn above it."""
+    versions = ConfigurationVersion.objects
+    return (
+        versions.filter(created_at__lt=before, version__lt=versions.order_by("-version").values("version")[:1])
+        .exclude(version__in=Configuration.objects.values("version"))
+        .exclude(version__in=Client.objects.values("config_version"))
+    )

@@ -6,7 +6,17 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from crypto.models import Client, ClientError, ClientLog, CommandLog, Operation, StreamNode
+from crypto.models import (
+    Client,
+    ClientError,
+    ClientLog,
+    CommandLog,
+    Configuration,
+    ConfigurationVersion,
+    Operation,
+    StreamNode,
+)
+from crypto.services.configuration import set_configuration
 from crypto.services.settle import land
 from tests import ledger
 from tests.ledger import ack, queued, sent
@@ -67,6 +77,18 @@ def test_reports_and_dead_nodes_go_too(present: Client, node: StreamNode) -> Non
     assert "1 client errors gone" in said
     assert "1 streaming nodes gone" in said
     assert (ClientLog.objects.count(), ClientError.objects.count(), StreamNode.objects.count()) == (1, 1, 1)
+
+
+def test_versions_of_configurations_stay_while_somebody_has_them(present: Client) -> None:
+    for number in range(5):
+        set_configuration({"number": number})
+    versions = list(ConfigurationVersion.objects.order_by("version").values_list("version", flat=True))
+    ConfigurationVersion.objects.update(created_at=LONG_AGO)
+    Client.objects.filter(pk=present.pk).update(config_version=versions[2])
+    Configuration.objects.all().delete()  # and with it the only mention of the highest
+    assert "3 configuration versions gone" in prune()
+    left = ConfigurationVersion.objects.order_by("version").values_list("version", flat=True)
+    assert list(left) == [versions[2], versions[-1]]
 
 
 @pytest.mark.parametrize("age", ["30", "d", "-1d", "1y", "99999999d"])
