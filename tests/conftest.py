@@ -49,7 +49,7 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
 def postgres() -> str:
     """URL of a PostgreSQL server; see database_url for a database on it."""
     try:
-        return server_url()
+        return server_url(durable=False)
     except ImportError:
         unavailable("PostgreSQL")
 

@@ -22,8 +22,10 @@ def new_database(name: str) -> str:
 
 
 @cache
-def server_url() -> str:
+def server_url(*, durable: bool = True) -> str:
     """The URL of a server: the one DATABASE_URL names, else one started here.
+
+    One that is not durable does not wait for the disk. It loses data only with the machine, which no test pulls down.
 
     Raises ImportError where the wheel does not exist.
     """
@@ -39,4 +41,8 @@ def server_url() -> str:
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     atexit.register(server.cleanup)
     url: str = server.get_uri()
+    if not durable:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
     return url

@@ -19,7 +19,7 @@ for name in ("REDIS_URL", "HTTPS", "STREAMING_ADDRESS"):
 if os.environ.get("TEST_DATABASE", "sqlite") == "postgres":
     from tests.postgres import server_url
 
-    os.environ["DATABASE_URL"] = server_url()
+    os.environ["DATABASE_URL"] = server_url(durable=False)
 else:
     os.environ.pop("DATABASE_URL", None)
 
