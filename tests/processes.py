@@ -14,6 +14,8 @@ from typing import Self
 
 ROOT = Path(__file__).resolve().parent.parent
 POLL = 0.02
+HOOKED = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'chaos' / 'hooks'}"}
+"""Lets `tests.chaos.sabotage` change a process."""
 
 
 def free_port() -> int:

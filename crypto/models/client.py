@@ -3,8 +3,8 @@ from datetime import datetime
 from typing import Self
 
 from django.db import models
-from django.utils import timezone
 
+from crypto.models import clock
 from crypto.models.standing_order import StandingOrder
 from crypto.models.stream_node import StreamNode, alive
 
@@ -22,10 +22,10 @@ class ClientStatus(models.TextChoices):
 class ClientQuerySet(models.QuerySet["Client"]):
     def connected(self, now: datetime | None = None) -> Self:
         """Clients whose session's node is alive. Costs no write per client: the node's lease speaks for all of them."""
-        return self.filter(alive(now or timezone.now(), "node__"))
+        return self.filter(alive(now or clock.now(), "node__"))
 
     def disconnected(self, now: datetime | None = None) -> Self:
-        return self.exclude(alive(now or timezone.now(), "node__"))
+        return self.exclude(alive(now or clock.now(), "node__"))
 
 
 class Client(models.Model):
@@ -95,7 +95,7 @@ class Client(models.Model):
     connected_at = models.DateTimeField(null=True, blank=True)
     disconnected_at = models.DateTimeField(null=True, blank=True)
     last_seen = models.DateTimeField(null=True, blank=True, db_index=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     objects = ClientQuerySet.as_manager()
 

@@ -9,9 +9,9 @@ from typing import Any
 from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Concat
-from django.utils import timezone
 
 from crypto.commands import Lane
+from crypto.models import clock
 from crypto.models.client import Client
 
 
@@ -157,7 +157,7 @@ class CommandLog(models.Model):
     )
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=clock.now)
     sent_at = models.DateTimeField(null=True, blank=True, help_text="Start of the last attempt.")
     finished_at = models.DateTimeField(null=True, blank=True)
 

@@ -2,8 +2,8 @@ from typing import Any
 
 from django.db import models, transaction
 from django.db.models import Q
-from django.utils import timezone
 
+from crypto.models import clock
 from crypto.models.client import Client
 
 
@@ -74,7 +74,7 @@ class ConfigurationVersion(models.Model):
     document = models.JSONField()
     checksum = models.CharField(max_length=64)
     principal = models.CharField(max_length=200, blank=True)
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
         ordering = ("-version",)

@@ -1,9 +1,9 @@
 import uuid
 
 from django.db import models
-from django.utils import timezone
 
 from crypto.commands import Lane
+from crypto.models import clock
 from crypto.models.command_log import Source
 
 
@@ -54,9 +54,9 @@ class Operation(models.Model):
         null=True, blank=True, help_text="Pause when this wave is over."
     )
     allowance = models.FloatField(default=0.0, help_text="Rows that the rate limit allowed and nobody took.")
-    allowance_at = models.DateTimeField(default=timezone.now)
+    allowance_at = models.DateTimeField(default=clock.now)
 
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=clock.now)
     started_at = models.DateTimeField(null=True, blank=True, help_text="When the first rows were released.")
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -80,7 +80,7 @@ class Snapshot(models.Model):
 
     hash = models.CharField(max_length=64, primary_key=True)
     members = models.BinaryField(help_text="The ids, 16 bytes each, sorted.")
-    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    created_at = models.DateTimeField(default=clock.now, db_index=True)
 
     def __str__(self) -> str:
         return self.hash

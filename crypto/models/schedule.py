@@ -1,8 +1,8 @@
 from typing import Any
 
 from django.db import models, transaction
-from django.utils import timezone
 
+from crypto.models import clock
 from crypto.models.operation import Operation
 
 
@@ -77,7 +77,7 @@ class Schedule(models.Model):
     last_run = models.DateTimeField(
         null=True, editable=False, help_text="The last occurrence that was dealt with."
     )
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         ordering = ("name",)

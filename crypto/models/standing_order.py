@@ -1,5 +1,6 @@
 from django.db import models
-from django.utils import timezone
+
+from crypto.models import clock
 
 
 class StandingOrder(models.Model):
@@ -9,7 +10,7 @@ class StandingOrder(models.Model):
     reason = models.CharField(max_length=1_000, blank=True)
     source = models.CharField(max_length=16)
     principal = models.CharField(max_length=200, blank=True, help_text="Who gave it.")
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=clock.now)
     lifted_at = models.DateTimeField(null=True, blank=True, db_index=True)
     lifted_by = models.CharField(max_length=200, blank=True)
 

@@ -2,7 +2,8 @@ from datetime import datetime
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
+
+from crypto.models import clock
 
 
 class StreamNode(models.Model):
@@ -24,7 +25,7 @@ class StreamNode(models.Model):
 
     @property
     def alive(self) -> bool:
-        return self.lease_until > timezone.now()
+        return self.lease_until > clock.now()
 
 
 def alive(now: datetime, prefix: str = "") -> Q:

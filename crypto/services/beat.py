@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError, connections
-from django.utils import timezone
 
-from crypto.models import WorkerBeat
+from crypto.models import WorkerBeat, clock
 from crypto.services.process import process_name
 
 logger = logging.getLogger(__name__)
@@ -26,7 +25,7 @@ class Beat:
 
     def __init__(self, lanes: Iterable[str]) -> None:
         self._lanes = sorted(lanes)
-        self._started_at = timezone.now()
+        self._started_at = clock.now()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="beat", daemon=True)
 
@@ -42,7 +41,7 @@ class Beat:
         while True:
             stopping = self._stop.is_set()
             try:
-                self._write(timezone.now() - (SILENCE if stopping else timedelta()))
+                self._write(clock.now() - (SILENCE if stopping else timedelta()))
             except DatabaseError as error:
                 logger.warning("the sign of life of this worker was not stored: %s", error)
             connections.close_all()
@@ -54,7 +53,7 @@ class Beat:
         values = {"lanes": self._lanes, "started_at": self._started_at, "seen_at": seen_at}
         _, new = WorkerBeat.objects.update_or_create(process=process_name(), defaults=values)
         if new:
-            WorkerBeat.objects.filter(seen_at__lt=timezone.now() - KEPT).delete()
+            WorkerBeat.objects.filter(seen_at__lt=clock.now() - KEPT).delete()
 
 
 def last_beat(lane: str) -> datetime | None:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
-from crypto.models import State
+from crypto.models import State, clock
 from crypto.services.process import process_name
 from crypto.services.rows import by_id, lock
 from crypto.services.settle import finished
@@ -27,7 +26,7 @@ class Canceled:
 
 def cancel(ids: list[UUID], principal: str = "") -> Canceled:
     """Cancel rows on behalf of `principal`. One transaction; safe to repeat, and to race with everything else."""
-    now = timezone.now()
+    now = clock.now()
     who = f" by {principal}" if principal else ""
     groups: dict[tuple[str, bool], list[UUID]] = defaultdict(list)
     with transaction.atomic():

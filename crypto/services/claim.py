@@ -6,10 +6,9 @@ from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.db.models import F, Q
-from django.utils import timezone
 
 from crypto.commands import Command
-from crypto.models import ClientStatus, CommandLog, Offline, State
+from crypto.models import ClientStatus, CommandLog, Offline, State, clock
 from crypto.models.command_log import CommandLogQuerySet
 from crypto.services.flight import Flight, lease
 from crypto.services.process import process_name
@@ -30,7 +29,7 @@ def claim(ids: list[UUID]) -> list[Flight]:
     or parked. With what has waited for its client goes whatever has waited longer, so that it leaves in order whoever
     was rung for which of them. Safe to repeat.
     """
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         rows = lock(_claimable(ids, now))
         older = _left_behind(rows, now)

@@ -9,9 +9,8 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
-from crypto.models import CommandLog, Operation, OperationState, State
+from crypto.models import CommandLog, Operation, OperationState, State, clock
 from crypto.models.command_log import OPEN
 from crypto.models.operation import UNDER_WAY
 from crypto.services.doorbell import UNANSWERED, ring
@@ -50,7 +49,7 @@ def conduct_one(pk: UUID) -> None:
         with transaction.atomic():
             operation = running.select_for_update(skip_locked=True).first()
             if operation is not None:
-                _conduct(operation, tally(pk), timezone.now())
+                _conduct(operation, tally(pk), clock.now())
 
 
 def finish(pk: UUID, standing: Tally) -> bool:
@@ -60,7 +59,7 @@ def finish(pk: UUID, standing: Tally) -> bool:
     with transaction.atomic():
         over = Operation.objects.filter(pk=pk, state__in=UNDER_WAY)
         verdict = over.values_list("verdict", flat=True).first()
-        ended = bool(over.update(state=verdict or end, finished_at=timezone.now()))
+        ended = bool(over.update(state=verdict or end, finished_at=clock.now()))
         if ended:
             transaction.on_commit(lambda: operation_finished.send_robust(sender=Operation, operation=pk))
     return ended

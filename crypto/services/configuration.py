@@ -14,12 +14,11 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Max
-from django.utils import timezone
 from jsonschema import Draft202012Validator
 
 from crypto.commands.update_config import UpdateConfig
 from crypto.exceptions import InvalidParameters
-from crypto.models import Configuration, ConfigurationVersion
+from crypto.models import Configuration, ConfigurationVersion, clock
 from crypto.services.labels import LABEL
 
 QUIET = timedelta(seconds=1)
@@ -92,7 +91,7 @@ def publish(pk: int) -> None:
     """The one way of a document to its clients: if it is not the one that has the present version, it gets the next and
     is planned to be sent. In a transaction; called after every save, and by the check for what bypassed saving.
     """
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         found = Configuration.objects.select_for_update().get(pk=pk)
         now_is = checksum(found.document)

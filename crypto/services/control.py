@@ -5,10 +5,9 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
 from crypto.exceptions import InvalidParameters, OperationConflict
-from crypto.models import Operation, OperationState, Source, State
+from crypto.models import Operation, OperationState, Source, State, clock
 from crypto.services import conduct
 from crypto.services.hold import unhold_sent
 from crypto.services.issue import command
@@ -95,7 +94,7 @@ def retry(
 
 def _go_on(operation: Operation, last_wave: int | None, note: str) -> None:
     operation.state, operation.note, operation.last_wave = RUNNING, note, last_wave
-    operation.allowance, operation.allowance_at = 0.0, timezone.now()
+    operation.allowance, operation.allowance_at = 0.0, clock.now()
     operation.save(update_fields=["state", "note", "last_wave", "allowance", "allowance_at"])
     unhold_sent(operation.pk)
     transaction.on_commit(lambda: conduct.conduct_one(operation.pk), robust=True)
@@ -110,7 +109,7 @@ def _change(
         if operation.state not in states:
             state = OperationState(operation.state).label
             raise OperationConflict(f"an operation that is {state} cannot {verb}")
-        change(operation, timezone.now())
+        change(operation, clock.now())
     return Operation.objects.get(pk=pk)
 
 

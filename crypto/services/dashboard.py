@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F, Max, QuerySet, Value
-from django.utils import timezone
 
-from crypto.models import Client, ClientStatus, CommandLog, Operation, Schedule, State
+from crypto.models import Client, ClientStatus, CommandLog, Operation, Schedule, State, clock
 from crypto.models.command_log import OPEN
 from crypto.models.operation import UNDER_WAY
 from crypto.models.stream_node import alive
@@ -79,7 +78,7 @@ def fleet(now: datetime | None = None) -> Fleet:
         .values("status")
         .annotate(
             all=Count("pk"),
-            connected=Count("pk", filter=alive(now or timezone.now(), "node__")),
+            connected=Count("pk", filter=alive(now or clock.now(), "node__")),
             diverged=Count("diverged_at"),
         )
     )
@@ -93,7 +92,7 @@ def fleet(now: datetime | None = None) -> Fleet:
 
 def minutes(now: datetime | None = None) -> list[Minute]:
     """The last hour's, also the idle ones; the last of them is not over."""
-    last = (now or timezone.now()).replace(second=0, microsecond=0)
+    last = (now or clock.now()).replace(second=0, microsecond=0)
     first = last - timedelta(minutes=MINUTES - 1)
     wanted = [first + timedelta(minutes=at) for at in range(MINUTES)]
     issued = _per_minute(CommandLog.objects.all(), wanted)
@@ -116,7 +115,7 @@ def _per_minute(rows: QuerySet[CommandLog], wanted: list[datetime]) -> list[int]
 
 def slowest(now: datetime | None = None) -> list[Slow]:
     """By their average over the last hour. An ack of an attempt before the last one is none of these."""
-    since = (now or timezone.now()) - WINDOW
+    since = (now or clock.now()) - WINDOW
     acked = CommandLog.objects.filter(created_at__gte=since, acked_at__gte=F("sent_at"))
     latest = acked.order_by("-created_at").values("pk")[:SAMPLE]
     took = ExpressionWrapper(F("acked_at") - F("sent_at"), output_field=DurationField())

@@ -14,11 +14,10 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from crypto.commands import Failure
 from crypto.grpc.streaming import Outcome, OutcomeKind
-from crypto.models import Client, State
+from crypto.models import Client, State, clock
 from crypto.models.stream_node import alive
 from crypto.services import convert
 from crypto.services.claim import claim
@@ -189,7 +188,7 @@ def _elsewhere(endings: list[Ending]) -> dict[Flight, str]:
     if not lost:
         return {}
     clients = {flight.client_id for flight in lost}
-    nodes = Client.objects.filter(alive(timezone.now(), "node__"), pk__in=clients)
+    nodes = Client.objects.filter(alive(clock.now(), "node__"), pk__in=clients)
     routes = dict(nodes.values_list("pk", "node__address"))
     found = [(flight, routes.get(flight.client_id)) for flight in lost]
     return {flight: address for flight, address in found if address not in (None, flight.address)}

@@ -10,10 +10,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
 from crypto.commands.update_config import UpdateConfig
-from crypto.models import Client, CommandLog, Configuration, ConfigurationVersion, State
+from crypto.models import Client, CommandLog, Configuration, ConfigurationVersion, State, clock
 from crypto.models.command_log import OPEN
 from crypto.services.configuration import Resolver, checksum, document_errors, draw_version, publish
 from crypto.services.tell import tell
@@ -70,12 +69,12 @@ def members(configuration: Configuration) -> list[Member]:
     """The clients whose document it is, by name."""
     of = _resolved(None)
     clients = sorted(of.get(configuration.pk, []), key=lambda client: (client.name, client.id))
-    return _members(configuration, clients, timezone.now())
+    return _members(configuration, clients, clock.now())
 
 
 def send_due(now: datetime | None = None) -> int:
     """A tick: send the documents whose last change is some time ago; returns how many there were."""
-    now = now or timezone.now()
+    now = now or clock.now()
     due = list(Configuration.objects.filter(due_at__lte=now).values_list("pk", "due_at"))
     for pk, due_at in due:
         # Whoever moves it from where it was seen sends it; a change made meanwhile has moved it too.
@@ -98,7 +97,7 @@ def heal(ids: list[UUID] | None = None, now: datetime | None = None) -> int:
 
     What is under way, what a client has refused, and what has just failed is not sent again.
     """
-    now = now or timezone.now()
+    now = now or clock.now()
     if not Configuration.objects.exists():
         return 0
     resolved = _resolved(ids)

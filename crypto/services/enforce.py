@@ -7,11 +7,10 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
-from django.utils import timezone
 
 from crypto.commands.pause import Pause
 from crypto.commands.resume import Resume
-from crypto.models import Client, ClientStatus, CommandLog, Operation, Source, StandingOrder, State
+from crypto.models import Client, ClientStatus, CommandLog, Operation, Source, StandingOrder, State, clock
 from crypto.models.client import ClientQuerySet
 from crypto.services.operations import Start, start
 from crypto.services.selectors import EVERYBODY, MAX_IDS
@@ -71,7 +70,7 @@ def greet(ids: list[UUID]) -> None:
 
 def reconcile(now: datetime | None = None) -> None:
     """A tick: concern whom the orders in force concern, and pause who has not been paused."""
-    now = now or timezone.now()
+    now = now or clock.now()
     concern(None)
     told = CommandLog.objects.filter(client=OuterRef("pk"), command=Pause.name).filter(
         Q(created_at__gte=now - AGAIN)
@@ -88,7 +87,7 @@ def diverge(now: datetime | None = None) -> int:
 
     Returns how many were flagged.
     """
-    now = now or timezone.now()
+    now = now or clock.now()
     contradicting = Q(
         expected_status=ClientStatus.PAUSED, status=ClientStatus.ACTIVE, status_at__gt=F("expected_at")
     )

@@ -4,10 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.utils import timezone
-
 from crypto.commands import registry
-from crypto.models import Client, CommandLog, Offline, State, StreamNode, WorkerBeat
+from crypto.models import Client, CommandLog, Offline, State, StreamNode, WorkerBeat, clock
 from crypto.models.stream_node import alive
 from crypto.services.beat import SILENCE, last_beat
 
@@ -21,7 +19,7 @@ class Explanation:
 
 def explain(row: CommandLog) -> Explanation:
     """Reads a few rows; the answer is as of now."""
-    now = timezone.now()
+    now = clock.now()
     if row.is_open:
         causes = WAITING if row.state == State.QUEUED else UNDER_WAY
         found = next(filter(None, (cause(row, now) for cause in causes)))

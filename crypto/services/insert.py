@@ -6,11 +6,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from crypto.exceptions import DedupeConflict, UnknownClient
 from crypto.ids import new_id
-from crypto.models import Client, CommandLog, State
+from crypto.models import Client, CommandLog, State, clock
 from crypto.models.command_log import step_line
 from crypto.services import statements
 from crypto.services.flight import Flight, Result, lease, stored
@@ -57,12 +56,12 @@ def insert(calls: list[Inline]) -> list[Inserted]:
     for _ in range(RACES):
         try:
             with transaction.atomic():
-                return _insert(calls, timezone.now(), _used(calls))
+                return _insert(calls, clock.now(), _used(calls))
         except IntegrityError as error:
             # Somebody else has just used one of the keys or ids: now it is there to be found.
             logger.info("inserting %d commands again: %s", len(calls), error)
     with transaction.atomic():
-        return _insert(calls, timezone.now(), _used(calls))
+        return _insert(calls, clock.now(), _used(calls))
 
 
 def _insert(calls: list[Inline], now: datetime, used: dict[str | UUID, CommandLog]) -> list[Inserted]:

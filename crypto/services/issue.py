@@ -7,12 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from crypto.commands import Command, registry
 from crypto.exceptions import DedupeConflict, InvalidParameters, UnknownClient, UnknownCommand
 from crypto.ids import new_id
-from crypto.models import Client, CommandLog, Offline, Source, State
+from crypto.models import Client, CommandLog, Offline, Source, State, clock
 from crypto.models.command_log import step_line
 from crypto.services.doorbell import UNANSWERED, ring
 from crypto.services.process import process_name
@@ -101,7 +100,7 @@ def issue(request: Request) -> CommandLog:
 
     With a dedupe key that was used before, the row of then is returned. Raises UnknownClient, DedupeConflict.
     """
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         known = Client.objects.only("identity_epoch", "paused_by", "resume_owed")
         client = known.filter(pk=request.client_id).first()

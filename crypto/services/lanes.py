@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count, Min, Q
-from django.utils import timezone
 
 from crypto.commands import Lane
-from crypto.models import CommandLog, Offline, State, WorkerBeat
+from crypto.models import CommandLog, Offline, State, WorkerBeat, clock
 from crypto.models.stream_node import alive
 from crypto.services.beat import SILENCE
 
@@ -28,7 +27,7 @@ class LaneLoad:
 
 def lane_loads() -> list[LaneLoad]:
     """Every lane, also the idle ones. One pass over the open rows."""
-    now = timezone.now()
+    now = clock.now()
     workers = [lane for beat in WorkerBeat.objects.filter(seen_at__gt=now - SILENCE) for lane in beat.lanes]
     counted = {lane: (waiting, flying, oldest) for lane, waiting, flying, oldest in _counts(now)}
     loads = []

@@ -7,9 +7,8 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import DatabaseError, connections
-from django.utils import timezone
 
-from crypto.models import Client, StreamNode
+from crypto.models import Client, StreamNode, clock
 from crypto.services.process import process_name
 
 logger = logging.getLogger(__name__)
@@ -29,7 +28,7 @@ class NodeLease:
 
     def start(self, address: str) -> None:
         """Take the lease. A node that had the same address before is gone, whatever its lease says."""
-        now = timezone.now()
+        now = clock.now()
         StreamNode.objects.filter(address=address, lease_until__gt=now).update(lease_until=now)
         StreamNode.objects.create(
             id=self.id, address=address, process=process_name(), started_at=now, lease_until=now + LEASE
@@ -41,7 +40,7 @@ class NodeLease:
         """Give the lease back: the clients are disconnected as of now."""
         self._stop.set()
         self._thread.join()
-        now = timezone.now()
+        now = clock.now()
         Client.objects.filter(node=self.id).update(node=None, disconnected_at=now)
         StreamNode.objects.filter(pk=self.id).update(lease_until=now)
         connections.close_all()
@@ -49,7 +48,7 @@ class NodeLease:
     def _keep(self) -> None:
         while not self._stop.wait(RENEW):
             try:
-                StreamNode.objects.filter(pk=self.id).update(lease_until=timezone.now() + LEASE)
+                StreamNode.objects.filter(pk=self.id).update(lease_until=clock.now() + LEASE)
             except DatabaseError as error:
                 logger.warning("the lease of this node could not be renewed: %s", error)
                 connections.close_all()

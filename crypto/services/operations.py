@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from crypto.commands import Command
 from crypto.exceptions import DedupeConflict, InvalidParameters
 from crypto.ids import new_id
-from crypto.models import ClientStatus, CommandLog, Offline, Operation, Source, State
+from crypto.models import ClientStatus, CommandLog, Offline, Operation, Source, State, clock
 from crypto.models.command_log import step_line
 from crypto.services.conduct import HELD, conduct_one
 from crypto.services.doorbell import UNANSWERED, ring
@@ -74,7 +73,7 @@ def start(wanted: Start) -> Operation:
     """
     try:
         with transaction.atomic():
-            return _used(wanted) or _start(wanted, timezone.now())
+            return _used(wanted) or _start(wanted, clock.now())
     except IntegrityError:
         # Somebody else has just used the key.
         before = _used(wanted)

@@ -4,9 +4,8 @@ changes nothing about the client. One UPDATE, with nothing read before."""
 from collections.abc import Iterable
 
 from django.db import transaction
-from django.utils import timezone
 
-from crypto.models import State
+from crypto.models import State, clock
 from crypto.models.command_log import step_line
 from crypto.services.answer_columns import write
 from crypto.services.flight import Flight
@@ -24,7 +23,7 @@ def land_plain(answered: Iterable[tuple[Flight, Ack]]) -> list[Ack]:
         (plain if _is_plain(flight, ack) else others).append(ack)
     if not plain:
         return others
-    now = timezone.now()
+    now = clock.now()
     step = step_line(State.SUCCEEDED, why=plain[0].why, process=process_name(), now=now)
     changes = {
         "state": State.SUCCEEDED,

@@ -7,9 +7,8 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q
-from django.utils import timezone
 
-from crypto.models import Client, CommandLog
+from crypto.models import Client, CommandLog, clock
 from crypto.services.doorbell import UNANSWERED, ring
 from crypto.services.rows import lock_clients
 from crypto.services.standing import concern
@@ -55,7 +54,7 @@ class Status:
 
 def arrive(arrivals: list[Arrival]) -> list[int]:
     """Store who connected; returns the epoch of each one's session, higher than any it had before."""
-    now = timezone.now()
+    now = clock.now()
     ids = sorted(arrival.client_id for arrival in arrivals)
     clients = [
         Client(
@@ -93,7 +92,7 @@ def ring_waiting(client_ids: list[UUID]) -> list[None]:
         (lanes.setdefault(client, lane), pk)
         for client, lane, pk in sorted(locked.values_list("client", "lane", "pk"), key=itemgetter(0))
     ]
-    waiting.filter(seen=False).update(retry_at=None, due_at=timezone.now() + UNANSWERED)
+    waiting.filter(seen=False).update(retry_at=None, due_at=clock.now() + UNANSWERED)
     transaction.on_commit(lambda: ring(rows))
     transaction.on_commit(lambda: client_ready.send_robust(sender=Client, client_ids=client_ids))
     return [None] * len(client_ids)
@@ -104,7 +103,7 @@ def depart(departures: list[Departure]) -> list[bool]:
     epochs = {departure.client_id: departure.epoch for departure in departures}
     current = lock_clients(list(epochs))
     gone = [pk for pk, epoch in current.values_list("pk", "session_epoch") if epochs[pk] == epoch]
-    Client.objects.filter(pk__in=gone).update(node=None, disconnected_at=timezone.now())
+    Client.objects.filter(pk__in=gone).update(node=None, disconnected_at=clock.now())
     _tell_gone(gone)
     return [departure.client_id in gone for departure in departures]
 
@@ -114,7 +113,7 @@ def bury() -> int:
 
     They stay with the node: should it only have been stalled, they are connected again when it renews its lease.
     """
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         there = Q(disconnected_at=None) | Q(disconnected_at__lt=F("connected_at"))
         lost = Client.objects.filter(there, node__lease_until__lte=now).order_by("pk")
@@ -132,7 +131,7 @@ def _tell_gone(ids: list[UUID]) -> None:
 def touch(client_ids: list[UUID]) -> list[None]:
     """Store that these clients were heard of just now."""
     ids = list(lock_clients(client_ids).values_list("pk", flat=True))
-    Client.objects.filter(pk__in=ids).update(last_seen=timezone.now())
+    Client.objects.filter(pk__in=ids).update(last_seen=clock.now())
     return [None] * len(client_ids)
 
 
@@ -141,7 +140,7 @@ def update_status(reports: list[Status]) -> list[None]:
     groups: dict[tuple[str, str], list[UUID]] = defaultdict(list)
     for report in {report.client_id: report for report in reports}.values():
         groups[report.status, report.details].append(report.client_id)
-    now = timezone.now()
+    now = clock.now()
     list(lock_clients([report.client_id for report in reports]).values_list("pk"))
     for (status, details), ids in groups.items():
         Client.objects.filter(pk__in=ids).update(

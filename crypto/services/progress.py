@@ -7,9 +7,8 @@ from uuid import UUID
 
 from django.db import close_old_connections
 from django.db.models import Count, Max
-from django.utils import timezone
 
-from crypto.models import CommandLog, Operation, State
+from crypto.models import CommandLog, Operation, State, clock
 from crypto.models.command_log import OPEN
 from crypto.services.conduct import finish
 from crypto.services.tally import Tally, tally
@@ -71,7 +70,7 @@ def wait_for(pk: UUID, seconds: float) -> Progress:
 
 def _speed(operation: Operation, standing: Tally) -> tuple[float, timedelta | None]:
     went = CommandLog.objects.filter(operation=operation.pk, wave__gt=0)
-    until = went.aggregate(last=Max("finished_at"))["last"] if standing.open == 0 else timezone.now()
+    until = went.aggregate(last=Max("finished_at"))["last"] if standing.open == 0 else clock.now()
     ended = standing.ended - sum(standing.waves.get(0, {}).values())
     if until is None or ended == 0:
         return 0.0, timedelta(0) if standing.open == 0 else None

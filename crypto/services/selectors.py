@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from crypto.exceptions import InvalidParameters
-from crypto.models import Client, ClientStatus, CommandLog, Operation, State
+from crypto.models import Client, ClientStatus, CommandLog, Operation, State, clock
 from crypto.models.stream_node import alive
 from crypto.services.labels import LABEL
 from crypto.services.versions import version_key
@@ -32,6 +32,7 @@ MAX_DEPTH = 10
 MAX_TERMS = 200
 """Terms of a selector in all, so that no selector is too much for the database."""
 SPAN = re.compile(r"(\d{1,6})([smhd])")
+CENTURY = timedelta(days=36_500)
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 COMPARISONS = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte", "=": "exact"}
 
@@ -166,7 +167,7 @@ def _moment(text: object, spot: Spot) -> datetime:
     """A time, or a span before now."""
     if isinstance(text, str):
         if span := SPAN.fullmatch(text):
-            return timezone.now() - timedelta(**{UNITS[span[2]]: min(int(span[1]), 36_500)})
+            return clock.now() - min(timedelta(**{UNITS[span[2]]: int(span[1])}), CENTURY)
         try:
             moment = parse_datetime(text)
         except ValueError:
@@ -179,7 +180,7 @@ def _moment(text: object, spot: Spot) -> datetime:
 def _connected(value: object, spot: Spot) -> Q:
     if not isinstance(value, bool):
         spot.refuse("Must be true or false.")
-    connected = alive(timezone.now(), "node__")
+    connected = alive(clock.now(), "node__")
     return connected if value else _complement(connected)
 
 

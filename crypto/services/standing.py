@@ -7,11 +7,10 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Max, Q
-from django.utils import timezone
 
 from crypto.commands import Command
 from crypto.exceptions import InvalidParameters
-from crypto.models import Client, ClientStatus, CommandLog, Source, StandingOrder
+from crypto.models import Client, ClientStatus, CommandLog, Source, StandingOrder, clock
 from crypto.services.doorbell import ring
 from crypto.services.rows import lock_clients
 from crypto.services.selectors import compile_selector
@@ -47,7 +46,7 @@ def check(selector: object) -> None:
 
 def lift(orders: Iterable[int] | None = None, *, principal: str = "") -> list[UUID]:
     """Lift these orders, or all; returns the connected clients that are to be resumed. In the caller's transaction."""
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         lifted = StandingOrder.objects.filter(lifted_at=None)
         if orders is not None:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
-from django.utils import timezone
 
-from crypto.models import CommandLog, State
+from crypto.models import CommandLog, State, clock
 from crypto.services.claim import expire
 from crypto.services.doorbell import ring
 from crypto.services.rows import by_id, lock
@@ -43,7 +42,7 @@ def _repeat(step: Callable[[], int]) -> int:
 
 def _ring_overdue() -> int:
     """Ring again for queued rows that are due; claiming, retrying and expiring them is the worker's."""
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         due = CommandLog.objects.filter(state=State.QUEUED, due_at__lte=now, held=False).order_by("due_at")
         rows = list(due.select_for_update(skip_locked=True).values_list("lane", "pk")[:BATCH])
@@ -57,7 +56,7 @@ def _ring_overdue() -> int:
 
 def _expire() -> int:
     """End queued rows that came too late, whether or not a worker is there to see it."""
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         late = CommandLog.objects.filter(state=State.QUEUED, due_at__isnull=False, expires_at__lte=now)
         rows = lock(late, BATCH)
@@ -67,7 +66,7 @@ def _expire() -> int:
 
 def _end_overdue() -> int:
     """Attempts whose worker was not heard of again: what became of them is unknown."""
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         rows = lock(CommandLog.objects.filter(state=State.SENT, due_at__lte=now), BATCH)
         overdue(rows, now)

@@ -7,11 +7,9 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.utils import timezone
-
 from crypto.commands import Command
 from crypto.exceptions import SnapshotChanged
-from crypto.models import Client, ClientStatus, Snapshot
+from crypto.models import Client, ClientStatus, Snapshot, clock
 from crypto.services.selectors import compile_selector
 from crypto.services.statements import fetch
 
@@ -78,7 +76,7 @@ def find(command: type[Command], selector: object, now: datetime) -> list[Target
 
 def preview(command: type[Command], selector: object) -> Preview:
     """Count whom the command would reach, and remember them. Raises InvalidParameters."""
-    now = timezone.now()
+    now = clock.now()
     targets = find(command, selector, now)
     return Preview(
         targets=len(targets),

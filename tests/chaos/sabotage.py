@@ -90,18 +90,18 @@ def _guard_off(rows: Any) -> None:
     rows.by_id = unguarded
 
 
-def _late_acks_dropped(settle: Any) -> None:
-    settle.LATE_LANDING = frozenset()
+def _late_acks_dropped(acks: Any) -> None:
+    acks.LATE_LANDING = frozenset()
 
 
-def _timeout_is_failure(settle: Any) -> None:
-    verdict = settle._verdict
+def _timeout_is_failure(misses: Any) -> None:
+    verdict = misses._verdict
 
     def failing(*args: Any) -> Any:
         found = verdict(*args)
-        return found._replace(state=settle.State.FAILED) if found.state is settle.State.TIMED_OUT else found
+        return found._replace(state=misses.State.FAILED) if found.state is misses.State.TIMED_OUT else found
 
-    settle._verdict = failing
+    misses._verdict = failing
 
 
 def _sweeper_off(sweep: Any) -> None:
@@ -121,8 +121,8 @@ def _acks_before_running(dispatcher: Any) -> None:
 BUILDS: dict[str, dict[str, Patch]] = {
     "journal-off": {"crypto.agent.journal": _journal_off},
     "guard-off": {"crypto.services.rows": _guard_off},
-    "late-acks-dropped": {"crypto.services.settle": _late_acks_dropped},
-    "timeout-is-failure": {"crypto.services.settle": _timeout_is_failure},
+    "late-acks-dropped": {"crypto.services.settle.acks": _late_acks_dropped},
+    "timeout-is-failure": {"crypto.services.settle.misses": _timeout_is_failure},
     "sweeper-off": {"crypto.services.sweep": _sweeper_off},
     "acks-before-running": {"crypto.agent.dispatcher": _acks_before_running},
 }

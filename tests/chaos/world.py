@@ -15,7 +15,7 @@ from crypto.supervisor import redis as embedded_redis
 from tests.chaos.observer_client import Observer
 from tests.chaos.parts import Part
 from tests.chaos.proxy import Net, Proxy
-from tests.processes import ROOT, Process, accepts_connections, environment, free_port
+from tests.processes import HOOKED, Process, accepts_connections, environment, free_port
 
 LANES = ("default", "bulk", "sync", "urgent")
 NODE_LEASE = 3.0
@@ -110,7 +110,7 @@ class World:
             "DJANGO_SETTINGS_MODULE": "project.settings",
             "NODE_LEASE": str(NODE_LEASE),
             "LEASE_MARGIN": str(LEASE_MARGIN),
-            "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'chaos' / 'hooks'}",
+            **HOOKED,
             "GRPC_ENABLE_FORK_SUPPORT": "0",
         }
         if database_url is not None:

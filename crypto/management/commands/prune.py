@@ -3,11 +3,11 @@ from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
 from typing import Any, cast
 
-from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from crypto.management.one_line import OneLineCommand
+from crypto.models import clock
 from crypto.services.prune import old
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -33,7 +33,7 @@ class Command(OneLineCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        before = timezone.now() - options["older_than"]
+        before = clock.now() - options["older_than"]
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         console = Console(file=cast(Any, self.stdout), force_terminal=self.stdout.isatty())
         pruned: dict[str, int] = {}

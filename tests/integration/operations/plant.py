@@ -46,14 +46,14 @@ class Plant:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def manage(self, *arguments: str) -> Process:
+    def manage(self, *arguments: str, **variables: str) -> Process:
         self._started += 1
         output = self.directory / f"{arguments[0]}-{self._started}.log"
-        return self._stack.enter_context(Process.manage(*arguments, env=self.env, output=output))
+        return self._stack.enter_context(Process.manage(*arguments, env=self.env | variables, output=output))
 
-    def worker(self, *lanes: str) -> Process:
+    def worker(self, *lanes: str, **variables: str) -> Process:
         options = ("--processes", "1", "--threads", "4", "--skip-logging", "--queues", *lanes)
-        started = self.manage("rundramatiq", *options)
+        started = self.manage("rundramatiq", *options, **variables)
         started.wait_for_text("ready for action", 60)
         return started
 

@@ -1,13 +1,15 @@
 """Operations through real processes, their totals recounted from the agents' side."""
 
 import pytest
+from django.utils import timezone
 
 from crypto.models import CommandLog, Operation, State
+from crypto.models.clock import TOLERATED
 from crypto.services import control
 from crypto.services.progress import progress
 from tests import bulk, ledger
 from tests.integration.operations.plant import Plant, ended, ids
-from tests.processes import wait_until
+from tests.processes import HOOKED, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -93,3 +95,13 @@ def test_the_stream_runs_a_second_operation_beside_a_long_one(plant: Plant) -> N
     assert ended(bulk.started("ping")).state == "COMPLETED"
     assert {ended(slow).state, ended(other).state} == {"COMPLETED"}
     assert set(plant.effects().values()) == {1}
+
+
+def test_a_worker_whose_clock_is_wrong_goes_by_the_ledgers(plant: Plant) -> None:
+    plant.worker("bulk", CHAOS_CLOCK="70", **HOOKED)
+    plant.fleet(5)
+    before = timezone.now()
+    operation = ended(bulk.started("ping"))
+    assert operation.state == "COMPLETED"  # by its own clock every lease is over, and no client connected
+    took = timezone.now() - before
+    assert all(abs(row.sent_at - before) < took + TOLERATED for row in bulk.rows(operation) if row.sent_at)

@@ -188,7 +188,7 @@ def test_the_next_five(now: datetime) -> None:
 
 
 def test_runs_are_remembered_but_not_for_ever(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedules, "KEPT", 3)
+    monkeypatch.setattr(schedules.runs, "KEPT", 3)
     made = schedule(now, overlap=Overlap.ALLOW)
 
     for minute in range(1, 8):

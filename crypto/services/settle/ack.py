@@ -1,0 +1,44 @@
+"""What a client says of one command."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from crypto.models import State
+
+REJECTIONS = frozenset({"Rejected", "Unsupported"})
+"""`error` of an ack that says: understood, not done, and asking again will not help."""
+UNKNOWN = "OutcomeUnknown"
+"""`error` of an ack of a client that crashed while it ran the command: not even it knows the outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    command_id: UUID
+    client_id: UUID
+    success: bool
+    message: str = ""
+    error: str = ""
+    status: str = ""
+    data: str = ""
+    at: datetime | None = None
+
+    @property
+    def state(self) -> State:
+        if self.success:
+            return State.SUCCEEDED
+        if self.error == UNKNOWN:
+            return State.TIMED_OUT
+        return State.REJECTED if self.error in REJECTIONS else State.FAILED
+
+    @property
+    def why(self) -> str:
+        return "acked" if self.success else ": ".join(filter(None, (self.error, self.message))) or "failed"
+
+
+def ledger_id(client_id: UUID, command_id: str) -> UUID:
+    """The row's id for a `command_id` on the wire; foreign callers may choose ids that are not UUIDs."""
+    try:
+        return UUID(command_id)
+    except ValueError:
+        return uuid5(NAMESPACE_URL, f"{client_id}/{command_id}")
