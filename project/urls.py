@@ -5,6 +5,9 @@ from django.views.generic import RedirectView
 from project import health
 from project.metrics import metrics
 
+# Here, where it is served, and not when the apps are loaded: no other process needs it, and it doubles their start.
+admin.autodiscover()
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),

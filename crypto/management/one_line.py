@@ -16,6 +16,9 @@ class OneLineParser(CommandParser):
 
 
 class OneLineCommand(BaseCommand):
+    requires_system_checks = ()
+    """None: they load the admin and REST, which takes as long as everything else that a command begins with."""
+
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
         parser.__class__ = OneLineParser  # Django makes the parser itself and takes no other class.

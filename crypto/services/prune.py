@@ -62,7 +62,9 @@ def _replaced(before: datetime) -> QuerySet[ConfigurationVersion]:
     """Versions that nobody is to run or runs. The highest stays, for the next number is drawn above it."""
     versions = ConfigurationVersion.objects
     return (
-        versions.filter(created_at__lt=before, version__lt=versions.order_by("-version").values("version")[:1])
+        versions.filter(
+            created_at__lt=before, version__lt=versions.order_by("-version").values("version")[:1]
+        )
         .exclude(version__in=Configuration.objects.values("version"))
         .exclude(version__in=Client.objects.values("config_version"))
     )

@@ -3,12 +3,13 @@ from ipaddress import ip_address
 from typing import Any
 
 import uvloop
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from crypto.grpc.services.server import AddressInUse, Binding, serve
+from crypto.management.one_line import OneLineCommand
 
 
-class Command(BaseCommand):
+class Command(OneLineCommand):
     help = "Run the streaming server: the gRPC services of every installed app, on one port."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import connections
 
 from crypto.management import first_steps, fleet, installation, shell_file
+from crypto.management.one_line import OneLineCommand
 from crypto.supervisor import ports
 from crypto.supervisor.journal import Journal
 from crypto.supervisor.roles import Installation
@@ -22,7 +23,7 @@ USAGE = 2
 """Exit code for what the caller can change: a taken port, a second start."""
 
 
-class Command(BaseCommand):
+class Command(OneLineCommand):
     help = "Starts the whole installation and keeps it running until Ctrl-C."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

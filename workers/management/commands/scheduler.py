@@ -2,14 +2,13 @@ import signal
 import threading
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from crypto.management.one_line import OneLineCommand
 from crypto.supervisor.readiness import say_ready
 from workers.schedule import TICKS
 from workers.ticks import run_forever
 
 
-class Command(BaseCommand):
+class Command(OneLineCommand):
     help = "Runs what happens by the clock. Any number of replicas may run."
 
     def handle(self, *args: Any, **options: Any) -> None:
