@@ -44,10 +44,10 @@ def test_a_transfer_and_a_command_move_the_balance_in_rest(tmp_path: Path) -> No
             chain.transfer(token, watched, 1_250_000)
             status, body, _ = call(known, "POST", f"{known['api']}commands/{client_id}/sync_wallets/")
             assert (status, body["command_result"]["success"]) == (200, True)
-            wait_until(lambda: balance(known, client_id, "USDX") == Decimal("1.25"), 20, "the new balance")
+            wait_until(lambda: balance(known, client_id, "USDX") == Decimal("1.25"), 30, "the new balance")
             ether = balance(known, client_id, "ETH")
             chain.pay(watched, 10**18 + 1)
             call(known, "POST", f"{known['api']}commands/{client_id}/sync_wallets/?symbols=ETH")
             assert ether is not None
             expected = ether + 1 + Decimal("1e-18")
-            wait_until(lambda: balance(known, client_id, "ETH") == expected, 20, "ether to the last wei")
+            wait_until(lambda: balance(known, client_id, "ETH") == expected, 30, "ether to the last wei")

@@ -66,10 +66,10 @@ def test_killed_service_comes_back(
     before = belonging_to(tmp_path / "var")
     victim = pid_of(tmp_path / "var", *words)
     os.kill(victim, signal.SIGKILL)
-    process.wait_for_text(f"{name} ended with -9; restarting", 10)
+    process.wait_for_text(f"{name} ended with -9; restarting", 30)
     process.wait_for_text(f"{name} is back", STARTED)
     assert process.text.count(" is back") == process.text.count("; restarting in")
-    wait_until(lambda: len(belonging_to(tmp_path / "var")) == len(before), 10, "as many processes as before")
+    wait_until(lambda: len(belonging_to(tmp_path / "var")) == len(before), 30, "as many processes as before")
     assert pid_of(tmp_path / "var", *words) != victim
     assert get(f"{known['url']}/health/ready") == 200
 
@@ -107,7 +107,7 @@ def test_killed_supervisor_leaves_no_orphan(tmp_path: Path) -> None:
         announced(process)
         assert len(belonging_to(tmp_path / "var")) > 5
         process.kill()
-        wait_until(lambda: not belonging_to(tmp_path / "var"), 10, "the end of all processes")
+        wait_until(lambda: not belonging_to(tmp_path / "var"), 30, "the end of all processes")
 
 
 @pytest.mark.parametrize("role", ["web", "grpc", "redis"])
@@ -130,6 +130,6 @@ def test_without_redis_the_messages_stay_in_memory(tmp_path: Path) -> None:
         status, _, log = call(known, "POST", ping, Prefer="respond-async")
         assert status == 202
         log = urljoin(known["url"], log)
-        wait_until(lambda: call(known, "GET", log)[1]["state"] == "SUCCEEDED", 20, "the queued ping")
+        wait_until(lambda: call(known, "GET", log)[1]["state"] == "SUCCEEDED", 30, "the queued ping")
         process.signal(signal.SIGINT)
         assert process.popen.wait(30) == 0

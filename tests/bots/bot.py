@@ -38,13 +38,13 @@ class Bot:
 
     async def received(self, count: int) -> list[BotCommand]:
         """Wait until so many commands have come."""
-        async with asyncio.timeout(5), self._news:
+        async with asyncio.timeout(30), self._news:
             await self._news.wait_for(lambda: len(self.commands) >= count)
         return self.commands
 
     async def ended(self) -> tuple[grpc.StatusCode, str]:
         """Wait for the end of the stream and say how it ended."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await self.call.code(), await self.call.details()
 
     async def leave(self) -> None:

@@ -117,9 +117,9 @@ def test_unreadable_message_goes_to_dead_letters_and_stalls_nothing(broker: Redi
             broker.client.hset("dramatiq:default.msgs", f"bad-{number}", unreadable(kind))
             broker.client.rpush("dramatiq:default", f"bad-{number}")
     with working(broker):
-        wait_until(lambda: len(seen.values) >= 20, 20, "the good messages")
-        wait_until(lambda: len(dead_letters(broker)) == 2, 10, "two dead letters")
-        wait_until(lambda: not broker.held["default"], 10, "the last acknowledgement")
+        wait_until(lambda: len(seen.values) >= 20, 30, "the good messages")
+        wait_until(lambda: len(dead_letters(broker)) == 2, 30, "two dead letters")
+        wait_until(lambda: not broker.held["default"], 30, "the last acknowledgement")
         assert broker.unacknowledged("default") == set()
     assert sorted(seen.values) == list(range(20))
     assert dead_letters(broker) == [unreadable(kind)] * 2
@@ -131,8 +131,8 @@ def test_id_without_a_body_is_forgotten(broker: RedisBroker) -> None:
     broker.client.rpush("dramatiq:default", "lost")
     broker.enqueue(message(1))
     with working(broker):
-        wait_until(lambda: seen.values == [1], 10, "the message behind it")
-        wait_until(lambda: not broker.unacknowledged("default"), 10, "nothing left in hand")
+        wait_until(lambda: seen.values == [1], 30, "the message behind it")
+        wait_until(lambda: not broker.unacknowledged("default"), 30, "nothing left in hand")
 
 
 @pytest.mark.slow
@@ -151,7 +151,7 @@ def test_an_outage_longer_than_every_retry_strands_nothing(own_redis: RedisServe
         broker.enqueue_many(message(number) for number in range(50))
         broker.enqueue(message(100), delay=1_000)
         assert reached.wait(10)
-        wait_until(lambda: broker.held["default.DQ"], 10, "the delayed message in hand")
+        wait_until(lambda: broker.held["default.DQ"], 30, "the delayed message in hand")
         own_redis.kill()
         go_on.set()
         # Its retries exhausted, the consumer thread drops what it had delayed.
@@ -161,7 +161,7 @@ def test_an_outage_longer_than_every_retry_strands_nothing(own_redis: RedisServe
         )
         own_redis.start()
         wait_until(lambda: set(seen.values) == {*range(50), 100}, 40, "all messages")
-        wait_until(lambda: not broker.client.keys("dramatiq:*.msgs"), 20, "all acknowledgements")
+        wait_until(lambda: not broker.client.keys("dramatiq:*.msgs"), 30, "all acknowledgements")
 
 
 def test_a_full_redis_refuses_and_later_goes_on(own_redis: RedisServer) -> None:
@@ -170,7 +170,7 @@ def test_a_full_redis_refuses_and_later_goes_on(own_redis: RedisServer) -> None:
     actor(broker, seen)
     with working(broker), redis.Redis.from_url(own_redis.url) as admin:
         broker.enqueue(message(1), delay=500)
-        wait_until(lambda: broker.held["default.DQ"], 10, "the delayed message in hand")
+        wait_until(lambda: broker.held["default.DQ"], 30, "the delayed message in hand")
         admin.config_set("maxmemory", 1)
         with pytest.raises(ConnectionClosed):
             broker.enqueue(message(2))
@@ -179,7 +179,7 @@ def test_a_full_redis_refuses_and_later_goes_on(own_redis: RedisServer) -> None:
         assert seen.values == []
         admin.config_set("maxmemory", 0)
         broker.enqueue_many([message(4)])
-        wait_until(lambda: set(seen.values) == {1, 4}, 20, "both messages")
+        wait_until(lambda: set(seen.values) == {1, 4}, 30, "both messages")
     assert sorted(seen.values) == [1, 4]
 
 
@@ -197,9 +197,9 @@ def test_a_retry_that_cannot_be_enqueued_becomes_a_dead_letter(
     actor(broker, fail, max_retries=3)
     broker.enqueue(message(1))
     with working(broker):
-        wait_until(lambda: "Failed to post_process_message" in caplog.text, 20, "the refused retry")
+        wait_until(lambda: "Failed to post_process_message" in caplog.text, 30, "the refused retry")
         admin.config_set("maxmemory", 0)
-        wait_until(lambda: dead_letters(broker), 20, "the dead letter")
+        wait_until(lambda: dead_letters(broker), 30, "the dead letter")
 
 
 def test_no_retries_unless_asked_for(broker: RedisBroker) -> None:
@@ -212,7 +212,7 @@ def test_no_retries_unless_asked_for(broker: RedisBroker) -> None:
     actor(broker, fail)
     broker.enqueue(message(1))
     with working(broker):
-        wait_until(lambda: dead_letters(broker), 10, "the dead letter")
+        wait_until(lambda: dead_letters(broker), 30, "the dead letter")
     assert seen.values == [1]
 
 
@@ -231,7 +231,7 @@ def test_messages_fetched_but_not_begun_return_at_shutdown(broker: RedisBroker) 
         assert started.acquire(timeout=10)
     stopping = threading.Thread(target=worker.stop)
     stopping.start()
-    wait_until(lambda: not any(thread.running for thread in worker.workers), 10, "the order to stop")
+    wait_until(lambda: not any(thread.running for thread in worker.workers), 30, "the order to stop")
     finish.set()
     stopping.join(20)
     assert not stopping.is_alive()
@@ -252,8 +252,8 @@ def test_memory_broker_consumes_what_its_process_enqueues() -> None:
     actor(broker, note)
     broker.enqueue_many(message(number, "urgent") for number in range(300))
     with working(broker):
-        wait_until(lambda: len(seen.values) == 300, 20, "all messages")
-        wait_until(lambda: len(broker.dead_letters_by_queue["urgent"]) == 100, 10, "the dead letters")
+        wait_until(lambda: len(seen.values) == 300, 30, "all messages")
+        wait_until(lambda: len(broker.dead_letters_by_queue["urgent"]) == 100, 30, "the dead letters")
     assert sorted(seen.values) == list(range(300))
 
 
@@ -262,6 +262,6 @@ def test_memory_broker_starts_its_own_worker_with_the_first_message() -> None:
     seen = Seen()
     actor(broker, seen)
     broker.enqueue_many(message(number) for number in range(10))
-    wait_until(lambda: len(seen.values) == 10, 10, "all messages")
+    wait_until(lambda: len(seen.values) == 10, 30, "all messages")
     assert broker.worker is not None
     broker.worker.stop()

@@ -73,7 +73,7 @@ def alive(pid: int) -> bool:
 def test_killed_worker_leaves_its_message_to_another(workshop: Workshop) -> None:
     with workshop.worker("default") as first:
         workshop.send("leave_mark_and_stay", "slow", 120)
-        wait_until(lambda: workshop.marked("slow"), 10, "the message at work")
+        wait_until(lambda: workshop.marked("slow"), 30, "the message at work")
         child = workshop.marked("slow")[0]
         os.kill(child, signal.SIGKILL)
         # A master that loses a child ends; whoever supervises it starts it anew.
@@ -85,24 +85,24 @@ def test_killed_worker_leaves_its_message_to_another(workshop: Workshop) -> None
 def test_killed_master_takes_its_children_along(workshop: Workshop) -> None:
     with workshop.worker("default") as worker:
         workshop.send("leave_mark", "child")
-        wait_until(lambda: workshop.marked("child"), 10, "the mark")
+        wait_until(lambda: workshop.marked("child"), 30, "the mark")
         child = workshop.marked("child")[0]
         assert child != worker.pid
         worker.kill()
-        wait_until(lambda: not alive(child), 5, "the end of the child")
+        wait_until(lambda: not alive(child), 30, "the end of the child")
 
 
 def test_second_signal_to_the_group_ends_a_worker_that_is_still_busy(workshop: Workshop) -> None:
     with workshop.worker("default") as worker:
         workshop.send("leave_mark_async", "async")
         workshop.send("leave_mark_and_stay", "busy", 120)
-        wait_until(lambda: workshop.marked("busy"), 10, "the mark")
+        wait_until(lambda: workshop.marked("busy"), 30, "the mark")
         child = workshop.marked("busy")[0]
         os.killpg(worker.pid, signal.SIGTERM)
-        worker.wait_for_text("Shutting down", 10)
+        worker.wait_for_text("Shutting down", 30)
         os.killpg(worker.pid, signal.SIGTERM)
         worker.popen.wait(20)
-        wait_until(lambda: not alive(child), 5, "the end of the child")
+        wait_until(lambda: not alive(child), 30, "the end of the child")
         assert workshop.marked("async") == [child]
 
 
@@ -110,9 +110,9 @@ def test_worker_reserved_for_a_lane_leaves_the_others_alone(workshop: Workshop) 
     with workshop.worker("urgent"):
         workshop.send("leave_mark", "bulk", lane="bulk")
         workshop.send("leave_mark", "urgent", lane="urgent")
-        wait_until(lambda: workshop.marked("urgent"), 10, "the urgent mark")
+        wait_until(lambda: workshop.marked("urgent"), 30, "the urgent mark")
         workshop.send("leave_mark", "urgent again", lane="urgent")
-        wait_until(lambda: workshop.marked("urgent again"), 10, "the second urgent mark")
+        wait_until(lambda: workshop.marked("urgent again"), 30, "the second urgent mark")
         assert workshop.marked("bulk") == []
 
 

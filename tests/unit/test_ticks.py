@@ -18,7 +18,7 @@ def test_a_failing_and_a_slow_tick_disturb_nobody() -> None:
     ticks = [Tick("good", 0.01, good), Tick("bad", 0.01, bad), Tick("slow", 0.01, release.wait)]
     running = threading.Thread(target=run_forever, args=(ticks, stop))
     running.start()
-    wait_until(lambda: min(counts.values()) >= 5, 10, "five calls of each")
+    wait_until(lambda: min(counts.values()) >= 5, 30, "five calls of each")
     stop.set()
     assert running.is_alive(), "the slow call is still under way"
     release.set()

@@ -32,7 +32,7 @@ def connected(client: ContractClient) -> bool:
 def barrier(client: ContractClient, text: str = "barrier") -> None:
     """Everything the client said before this is dealt with: messages of a stream are stored in order."""
     client.say(log=LogEntry(level="info", message=text))
-    wait_until(ClientLog.objects.filter(message=text).exists, 20, "the barrier")
+    wait_until(ClientLog.objects.filter(message=text).exists, 30, "the barrier")
 
 
 def test_every_payload_is_stored(server: StreamingServer) -> None:
@@ -62,7 +62,7 @@ def test_every_payload_is_stored(server: StreamingServer) -> None:
         assert Wallet.objects.get(client=stored).available == Decimal("0.123456789012345678")
         assert Transaction.objects.get(client=stored).amount == 7
         assert ClientError.objects.get(client=stored).traceback == "line 1"
-    wait_until(lambda: not connected(client), 20, "the disconnect to be noticed")
+    wait_until(lambda: not connected(client), 30, "the disconnect to be noticed")
 
 
 BAD: list[dict[str, Any]] = [
@@ -103,7 +103,7 @@ def test_text_with_nul_is_kept_without_it(server: StreamingServer) -> None:
     with ContractClient(server.address) as client:
         client.register()
         client.say(log=LogEntry(message="a\x00b"))
-        wait_until(ClientLog.objects.filter(message="ab").exists, 20, "the log")
+        wait_until(ClientLog.objects.filter(message="ab").exists, 30, "the log")
 
 
 def test_older_news_never_overwrite_newer(server: StreamingServer) -> None:

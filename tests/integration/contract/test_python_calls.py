@@ -59,7 +59,7 @@ def test_every_pair_works_from_another_process(server: StreamingServer) -> None:
         for handed_over, ack in asyncio.run(call_all()):
             assert handed_over is True
             assert ack.success is True
-        wait_until(lambda: set(states()) == {State.SUCCEEDED}, 20, "all acks")
+        wait_until(lambda: set(states()) == {State.SUCCEEDED}, 30, "all acks")
     assert len(states()) == 2 * len(PAIRS)
 
 

@@ -40,7 +40,7 @@ def request(client: ContractClient, command_id: str | None = None, **command: An
 
 def ready(client: ContractClient) -> ContractClient:
     client.register()
-    wait_until(lambda: connected(client), 20, "the client to be connected")
+    wait_until(lambda: connected(client), 30, "the client to be connected")
     return client
 
 
@@ -90,13 +90,13 @@ def test_send_hands_over_and_the_ack_is_stored_when_it_comes(server: StreamingSe
         command = client.next_command()
         assert CommandLog.objects.get().state == State.SENT
         client.say(command_ack=CommandAck(command_id=command.command_id, success=True, message="later"))
-        wait_until(lambda: CommandLog.objects.get().state == State.SUCCEEDED, 20, "the ack to land")
+        wait_until(lambda: CommandLog.objects.get().state == State.SUCCEEDED, 30, "the ack to land")
 
 
 def test_an_absent_client_is_an_answer(server: StreamingServer) -> None:
     with ContractClient(server.address) as client:
         ready(client)
-    wait_until(lambda: not connected(client), 20, "the client to be gone")
+    wait_until(lambda: not connected(client), 30, "the client to be gone")
     with ContractClient(server.address) as caller:
         for asked in (request(client), request(caller)):
             ack = caller.stub.ExecuteCommandSync(asked, timeout=20)
@@ -114,7 +114,7 @@ def test_a_silent_client_is_an_answer_and_a_late_ack_lands(server: StreamingServ
         assert (ack.success, ack.error) == (False, "CommandTimeoutError")
         assert CommandLog.objects.get().state == State.TIMED_OUT
         client.say(command_ack=CommandAck(command_id=client.next_command().command_id, success=True))
-        wait_until(lambda: CommandLog.objects.get().state == State.SUCCEEDED, 20, "the late ack to land")
+        wait_until(lambda: CommandLog.objects.get().state == State.SUCCEEDED, 30, "the late ack to land")
         assert CommandLog.objects.get().late
 
 
