@@ -90,13 +90,14 @@ DATABASES["default"] |= {
     "CONN_MAX_AGE": ENVIRONMENT.database_conn_max_age,
     "CONN_HEALTH_CHECKS": True,
 }
-if ENVIRONMENT.database_pool and DATABASES["default"]["ENGINE"] != SQLITE["ENGINE"]:
-    # What a thread closes goes back to the pool.
-    DATABASES["default"]["CONN_MAX_AGE"] = 0
-    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
-        "min_size": 1,
-        "max_size": ENVIRONMENT.database_pool,
-    }
+if DATABASES["default"]["ENGINE"] != SQLITE["ENGINE"]:
+    # Parameters travel beside the statement: writing them into its text was a fifth of a ping (measured).
+    options: dict[str, Any] = DATABASES["default"].setdefault("OPTIONS", {})
+    options["server_side_binding"] = True
+    if ENVIRONMENT.database_pool:
+        # What a thread closes goes back to the pool.
+        DATABASES["default"]["CONN_MAX_AGE"] = 0
+        options["pool"] = {"min_size": 1, "max_size": ENVIRONMENT.database_pool}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [

@@ -188,7 +188,7 @@ def _elsewhere(endings: list[Ending]) -> dict[Flight, str]:
     if not lost:
         return {}
     clients = {flight.client_id for flight in lost}
-    nodes = Client.objects.filter(alive(clock.now(), "node__"), pk__in=clients)
+    nodes = Client.objects.filter(alive(clock.now(), "node__"), pk__among=clients)
     routes = dict(nodes.values_list("pk", "node__address"))
     found = [(flight, routes.get(flight.client_id)) for flight in lost]
     return {flight: address for flight, address in found if address not in (None, flight.address)}

@@ -144,7 +144,7 @@ def _credible(versions: Iterable[int]) -> int:
 def _resolved(ids: list[UUID] | None) -> dict[int, list[_Client]]:
     """Clients by the configuration that is theirs."""
     resolve = Resolver(list(Configuration.objects.all()))
-    clients = Client.objects.all() if ids is None else Client.objects.filter(pk__in=ids)
+    clients = Client.objects.all() if ids is None else Client.objects.filter(pk__among=ids)
     found: dict[int, list[_Client]] = defaultdict(list)
     for values in clients.order_by("pk").values_list(*_Client._fields):
         client = _Client(*values)

@@ -60,7 +60,7 @@ def resume(order: StandingOrder, *, source: Source, principal: str) -> list[Oper
 
 def greet(ids: list[UUID]) -> None:
     """To clients that have just connected: pause who is to be paused, resume who missed it."""
-    clients = Client.objects.filter(pk__in=ids)
+    clients = Client.objects.filter(pk__among=ids)
     for order, concerned in _by_order(clients.filter(paused_by__isnull=False)):
         _tell(concerned, order)
     owed = list(clients.filter(resume_owed=True, paused_by=None).values_list("pk", flat=True))
@@ -98,13 +98,13 @@ def diverge(now: datetime | None = None) -> int:
         fresh = fresh.exclude(Exists(resumed)).order_by("pk").select_for_update(no_key=True)
         ids = list(fresh.values_list("pk", flat=True))
         if ids:
-            Client.objects.filter(pk__in=ids).update(diverged_at=now)
+            Client.objects.filter(pk__among=ids).update(diverged_at=now)
             transaction.on_commit(lambda: client_diverged.send_robust(sender=Client, client_ids=ids))
     with transaction.atomic():
         settled = Client.objects.filter(diverged_at__isnull=False).exclude(contradicting)
         settled_ids = list(settled.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
         if settled_ids:
-            Client.objects.filter(pk__in=settled_ids).update(diverged_at=None)
+            Client.objects.filter(pk__among=settled_ids).update(diverged_at=None)
     return len(ids)
 
 

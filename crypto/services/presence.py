@@ -103,7 +103,7 @@ def depart(departures: list[Departure]) -> list[bool]:
     epochs = {departure.client_id: departure.epoch for departure in departures}
     current = lock_clients(list(epochs))
     gone = [pk for pk, epoch in current.values_list("pk", "session_epoch") if epochs[pk] == epoch]
-    Client.objects.filter(pk__in=gone).update(node=None, disconnected_at=clock.now())
+    Client.objects.filter(pk__among=gone).update(node=None, disconnected_at=clock.now())
     _tell_gone(gone)
     return [departure.client_id in gone for departure in departures]
 
@@ -118,7 +118,7 @@ def bury() -> int:
         there = Q(disconnected_at=None) | Q(disconnected_at__lt=F("connected_at"))
         lost = Client.objects.filter(there, node__lease_until__lte=now).order_by("pk")
         gone = list(lost.select_for_update(no_key=True, of=("self",)).values_list("pk", flat=True))
-        Client.objects.filter(pk__in=gone).update(disconnected_at=now)
+        Client.objects.filter(pk__among=gone).update(disconnected_at=now)
         _tell_gone(gone)
     return len(gone)
 
@@ -131,7 +131,7 @@ def _tell_gone(ids: list[UUID]) -> None:
 def touch(client_ids: list[UUID]) -> list[None]:
     """Store that these clients were heard of just now."""
     ids = list(lock_clients(client_ids).values_list("pk", flat=True))
-    Client.objects.filter(pk__in=ids).update(last_seen=clock.now())
+    Client.objects.filter(pk__among=ids).update(last_seen=clock.now())
     return [None] * len(client_ids)
 
 
@@ -143,7 +143,7 @@ def update_status(reports: list[Status]) -> list[None]:
     now = clock.now()
     list(lock_clients([report.client_id for report in reports]).values_list("pk"))
     for (status, details), ids in groups.items():
-        Client.objects.filter(pk__in=ids).update(
+        Client.objects.filter(pk__among=ids).update(
             status=status, status_details=details, status_at=now, last_seen=now
         )
     return [None] * len(reports)

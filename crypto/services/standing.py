@@ -70,7 +70,7 @@ def concern(ids: list[UUID] | None) -> None:
     with transaction.atomic():
         for order in orders:
             _concern(order, ids)
-        among = Q() if ids is None else Q(pk__in=ids)
+        among = Q() if ids is None else Q(pk__among=ids)
         for order in orders:
             # One whose labels have changed is not concerned any more.
             stays = Client.objects.filter(compile_selector(order.selector)).values("pk")
@@ -96,7 +96,7 @@ def holds_back(command: Command | type[Command], paused_by: int | None) -> bool:
 
 def _concern(order: StandingOrder, ids: list[UUID] | None = None) -> None:
     who = compile_selector(order.selector) & Q(paused_by=None, resumed_past__lt=order.pk)
-    _set(_ids(who if ids is None else who & Q(pk__in=ids)), paused_by=order.pk, resume_owed=False)
+    _set(_ids(who if ids is None else who & Q(pk__among=ids)), paused_by=order.pk, resume_owed=False)
 
 
 def _replace(order: StandingOrder) -> None:
@@ -115,7 +115,7 @@ def _free(ids: list[UUID], now: datetime) -> tuple[list[UUID], list[UUID]]:
     present: list[UUID] = []
     absent: list[UUID] = []
     for at in range(0, len(ids), BATCH):
-        found = Client.objects.filter(pk__in=ids[at : at + BATCH], paused_by=None).order_by("pk")
+        found = Client.objects.filter(pk__among=ids[at : at + BATCH], paused_by=None).order_by("pk")
         for pk, lease in found.values_list("pk", "node__lease_until"):
             (present if lease is not None and lease > now else absent).append(pk)
     return present, absent
@@ -130,7 +130,7 @@ def _set(ids: list[UUID], **changes: object) -> None:
         changes["paused_by_id"] = changes.pop("paused_by")
     for at in range(0, len(ids), BATCH):
         batch = list(lock_clients(ids[at : at + BATCH]).values_list("pk", flat=True))
-        Client.objects.filter(pk__in=batch).update(**changes)
+        Client.objects.filter(pk__among=batch).update(**changes)
 
 
 def _ring_for(ids: list[UUID]) -> None:

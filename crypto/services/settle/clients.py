@@ -32,7 +32,7 @@ def carry_over(landed: list[tuple[Row, Ack]], now: datetime) -> None:
         if id in stored and _news(stored[id], values):
             groups[tuple(values.items())].append(id)
     for values_, ids in groups.items():
-        Client.objects.filter(pk__in=ids).update(**dict(values_))
+        Client.objects.filter(pk__among=ids).update(**dict(values_))
 
 
 def _contradicts(row: Row, ack: Ack) -> bool:
