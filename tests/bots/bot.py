@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import grpc
@@ -23,7 +23,8 @@ class Bot:
         self._reader: asyncio.Task[None] | None = None
 
     async def hello(self) -> None:
-        await self.say(BotMessage(bot_id=self.bot_id, hello=Hello(strategy="grid")))
+        with suppress(grpc.RpcError, asyncio.InvalidStateError):  # it may be refused before it is said
+            await self.say(BotMessage(bot_id=self.bot_id, hello=Hello(strategy="grid")))
         self._reader = asyncio.create_task(self._read())
 
     async def say(self, message: BotMessage) -> None:
