@@ -58,7 +58,7 @@ async def test_a_client_leaves_a_draining_node_that_does_not_close(server: Contr
 
 async def test_a_refused_client_asks_seldom(server: ContractServer, caplog: pytest.LogCaptureFixture) -> None:
     server.refusal = (grpc.StatusCode.UNAUTHENTICATED, "no such token")
-    async with running(server.address) as client, asyncio.timeout(20):
+    async with running(server.address) as client, asyncio.timeout(120):
         # A refusal that comes while the client still writes is seen as a broken stream, and tried again soon.
         while "UNAUTHENTICATED" not in caplog.text:
             await asyncio.sleep(0.01)
