@@ -59,6 +59,7 @@ class Client:
         heartbeat: float = 30.0,
         outbox_limit: int = 10_000,
         gate: asyncio.Semaphore | None = None,
+        backoff: Backoff | None = None,
         on_change: Callable[["Client"], None] | None = None,
     ) -> None:
         """`heartbeat` is in seconds; `gate` bounds how many connect at once; `on_change`: `connected` did."""
@@ -72,7 +73,7 @@ class Client:
         self._journal = Journal(store, identity.client_id)
         self._outbox = Outbox(store, identity.client_id, outbox_limit)
         self._dispatcher = Dispatcher(agent, self._journal, self.stats, self._answer)
-        self._backoff = Backoff()
+        self._backoff = backoff or Backoff()
         self._session: Session | None = None
         self._restarting = False
         self._stopping = asyncio.Event()

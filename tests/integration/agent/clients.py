@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from crypto.agent.agent import Agent
+from crypto.agent.backoff import Backoff
 from crypto.agent.channel import channel
 from crypto.agent.client import Client
 from crypto.agent.connectors.simulated import SimulatedConnector
@@ -21,13 +22,18 @@ def reference(seed: int = 0) -> ReferenceAgent:
 
 @asynccontextmanager
 async def running(
-    address: str, agent: Agent | None = None, *, store: Store | None = None, **identity: Any
+    address: str,
+    agent: Agent | None = None,
+    *,
+    store: Store | None = None,
+    backoff: Backoff | None = None,
+    **identity: Any,
 ) -> AsyncIterator[Client]:
     """The client, connecting; stopped when the block ends."""
     own = store or Store(None)
     who = Identity(**({"client_id": str(uuid.uuid4())} | identity))
     async with channel(address) as wire:
-        client = Client(agent or reference(), who, wire, own, heartbeat=0.2)
+        client = Client(agent or reference(), who, wire, own, heartbeat=0.2, backoff=backoff)
         task = asyncio.create_task(client.run())
         try:
             yield client

@@ -7,6 +7,7 @@ import grpc
 import pytest
 
 from crypto.agent.agent import Agent
+from crypto.agent.backoff import Backoff
 from crypto.commands.sync_wallets import SyncWallets
 from crypto.wire.crypto_streaming_pb2 import DjangoCommand, PingCommand, SyncWalletsCommand
 from tests.fakes.contract_server import ContractServer, contract_server
@@ -58,7 +59,8 @@ async def test_a_client_leaves_a_draining_node_that_does_not_close(server: Contr
 
 async def test_a_refused_client_asks_seldom(server: ContractServer, caplog: pytest.LogCaptureFixture) -> None:
     server.refusal = (grpc.StatusCode.UNAUTHENTICATED, "no such token")
-    async with running(server.address) as client, asyncio.timeout(120):
+    backoff = Backoff(base=0.1, cap=4.0)
+    async with running(server.address, backoff=backoff) as client, asyncio.timeout(120):
         # A refusal that comes while the client still writes is seen as a broken stream, and tried again soon.
         while "UNAUTHENTICATED" not in caplog.text:
             await asyncio.sleep(0.01)
