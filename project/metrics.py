@@ -4,12 +4,11 @@ port; it tells counts, never names."""
 from collections.abc import Iterator
 
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from crypto.models import Client, StreamNode
+from crypto.models import Client, StreamNode, clock
 from crypto.models.stream_node import alive
 from crypto.services.lanes import lane_loads
 
@@ -37,7 +36,7 @@ class Ledger(Collector):
         yield GaugeMetricFamily(
             "crypto_clients_connected", "Clients with a stream on a live node.", connected
         )
-        nodes = StreamNode.objects.filter(alive(timezone.now())).count()
+        nodes = StreamNode.objects.filter(alive(clock.now())).count()
         yield GaugeMetricFamily("crypto_stream_nodes", "Streaming nodes whose lease lasts.", nodes)
 
 

@@ -119,9 +119,8 @@ def test_from_log_in_to_a_finished_operation(visit: Visit) -> None:
     visit.keep("7-home-afterwards")
 
     call(visit.known, "POST", f"{visit.known['api']}commands/resume_all/")
-    expect(page.locator("#dashboard")).to_contain_text(
-        f"{FLEET} ACTIVE"
-    )  # without anybody's loading the page again
+    # Nobody loads the page again.
+    expect(page.locator("#dashboard")).to_contain_text(f"{FLEET} ACTIVE")
     assert page.evaluate("Chart.getChart('chart').data.datasets[1].data.reduce((a, b) => a + b)") >= 2 * FLEET
     visit.keep("8-home-by-itself")
     assert visit.wrong == []

@@ -105,12 +105,12 @@ def _target(row: Row, ack: Ack, now: datetime) -> _Target:
 
 
 def _land_group(target: _Target, acks: list[Ack], now: datetime) -> None:
-    state, before, why, unknown, retry_at = target
+    state, before, why, unknown, again_at = target
     changes: dict[str, Any] = {"due_at": None, "retry_at": None, "claim": None}
     if unknown:
         changes["seen"] = True
     if state is State.QUEUED:
-        changes |= {"due_at": retry_at, "retry_at": retry_at}
+        changes |= {"due_at": again_at, "retry_at": again_at}
     elif before in LATE_LANDING:
         changes |= {"late": True, "acked_at": now}
         why = f"{why} (late)"

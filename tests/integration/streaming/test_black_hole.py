@@ -28,7 +28,7 @@ async def test_a_write_into_a_black_hole_drops_the_session() -> None:
             orders.append(Order("b1", command.command_id, command, 30.0))
         began = time.monotonic()
         outcomes = await asyncio.gather(*(server.streams.perform(order) for order in orders))
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 3
         assert {o.kind for o in outcomes} == {OutcomeKind.CONNECTION_LOST, OutcomeKind.NOT_HANDED_OVER}
         assert not server.streams.is_client_connected("b1")
         await until(lambda: server.streams.events == ["connected b1", "disconnected b1: stuck"])
@@ -63,7 +63,7 @@ async def test_a_courier_in_a_black_hole_answers_every_order_in_time(server: Bot
         hole.swallow()
         began = time.monotonic()
         assert await asyncio.gather(*(go(f"d{n}") for n in range(20))) == [OutcomeKind.TIMED_OUT] * 20
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 2
     await asyncio.to_thread(carrier.close)
 
 
@@ -71,8 +71,8 @@ async def test_a_node_that_never_answers_has_got_nothing(server: BotServer) -> N
     carrier = Courier(open_control, pack_orders, unpack_outcomes, config=CourierConfig(connect_timeout=0.3))
     async with hole_to(server.address) as hole:
         hole.swallow()
-        order = Order("b1", "c1", BotCommand(command_id="c1", start=Start()), 60.0)
+        order = Order("b1", "c1", BotCommand(command_id="c1", start=Start()), 5.0)
         assert (
-            await asyncio.wait_for(carrier.call(hole.address, order), 20)
+            await asyncio.wait_for(carrier.call(hole.address, order), 3)
         ).kind is OutcomeKind.NOT_HANDED_OVER
     await asyncio.to_thread(carrier.close)

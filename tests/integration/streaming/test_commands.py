@@ -68,7 +68,7 @@ async def test_the_wait_times_out_and_a_late_ack_is_handed_on(server: BotServer)
         began = time.monotonic()
         with pytest.raises(CommandTimeoutError):
             await server.streams.send_command_and_wait("b1", start("c1"), 0.3)
-        assert 0.3 <= time.monotonic() - began < 5.0
+        assert 0.3 <= time.monotonic() - began < 1.0
         await bot.ack("c1")
         await until(lambda: server.streams.orphans == ["c1"])
         await bot.ack("c1")
@@ -200,7 +200,7 @@ async def test_another_thread_with_its_own_loop_sees_the_ack_at_once(server: Bot
         began = time.monotonic()
         ack = await asyncio.to_thread(asyncio.run, server.streams.send_command_and_wait("b1", start(), 10.0))
         assert ack.success
-        assert time.monotonic() - began < 5.0
+        assert time.monotonic() - began < 2.0
 
 
 async def test_two_hundred_commands_at_once_to_one_client_all_arrive_once(server: BotServer) -> None:

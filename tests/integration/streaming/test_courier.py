@@ -85,7 +85,7 @@ async def test_handing_over_through_the_courier(server: BotServer) -> None:
 
 async def test_an_unreachable_node_means_it_never_left() -> None:
     carrier = courier()
-    outcome = await asyncio.wait_for(carrier.call(NOWHERE, order()), 20)
+    outcome = await asyncio.wait_for(carrier.call(NOWHERE, order()), 6)
     assert outcome.kind is OutcomeKind.NOT_HANDED_OVER
     assert "UNAVAILABLE" in outcome.reason
     await asyncio.to_thread(carrier.close)
@@ -136,9 +136,9 @@ async def test_a_node_killed_in_mid_flight_then_back() -> None:
                 waiting = asyncio.create_task(carrier.call(running.address, order(timeout=30.0)))
             await bot.received(1)
             running.kill()
-            outcome = await asyncio.wait_for(waiting, 20)
+            outcome = await asyncio.wait_for(waiting, 5)
             assert outcome.kind is OutcomeKind.CONNECTION_LOST
-            refused = await asyncio.wait_for(carrier.call(running.address, order()), 20)
+            refused = await asyncio.wait_for(carrier.call(running.address, order()), 6)
             assert refused.kind is OutcomeKind.NOT_HANDED_OVER
         await asyncio.to_thread(running.start)
         async with connected_bot(running.address, "b1"):
@@ -206,7 +206,7 @@ async def test_a_drain_tells_all_before_it_ends_the_control_call(server: BotServ
         await bot.received(2)
         await bot.ack("c1")
         assert (await waiting).kind is OutcomeKind.ACKED
-        await asyncio.wait_for(draining, 20)
+        await asyncio.wait_for(draining, 3)
         await until(lambda: not server.streams.controls)
     await asyncio.to_thread(carrier.close)
 

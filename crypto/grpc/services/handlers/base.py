@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from crypto.commands.parameters import SYMBOL
 from crypto.exceptions import InvalidMessage
+from crypto.models import clock
 from crypto.models.amount import DIGITS, LIMIT, PLACES
 from crypto.services import convert
 from crypto.services.inbox import Store
@@ -68,7 +69,7 @@ def amount(name: str, value: str) -> Decimal:
 
 def moment(timestamp: Timestamp, present: bool) -> datetime:
     """The client's time, or now where it gave none or one from the future."""
-    now = datetime.now(UTC)
+    now = clock.now()
     at = convert.moment(timestamp, present)
     return at if at is not None and at <= now + AHEAD else now
 

@@ -1,8 +1,7 @@
-from datetime import UTC, datetime
 from uuid import UUID
 
 from crypto.grpc.services.handlers.base import Handler, sent_at, text
-from crypto.models import ClientLog
+from crypto.models import ClientLog, clock
 from crypto.services.reports import store_logs
 from crypto.wire.crypto_streaming_pb2 import ClientMessage
 
@@ -16,7 +15,7 @@ def parse(client_id: UUID, message: ClientMessage) -> ClientLog:
         message=text("message", entry.message, 10_000),
         extra_data=text("extra_data", entry.extra_data, 20_000),
         reported_at=sent_at(message),
-        received_at=datetime.now(UTC),
+        received_at=clock.now(),
     )
 
 

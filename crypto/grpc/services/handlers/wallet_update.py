@@ -1,8 +1,7 @@
-from datetime import UTC, datetime
 from uuid import UUID
 
 from crypto.grpc.services.handlers.base import Handler, amount, identifier, moment, sent_at, symbol
-from crypto.models import Wallet
+from crypto.models import Wallet, clock
 from crypto.services.reports import store_wallets
 from crypto.wire.crypto_streaming_pb2 import ClientMessage
 
@@ -17,7 +16,7 @@ def parse(client_id: UUID, message: ClientMessage) -> Wallet:
         available=amount("balance_available", update.balance_available or "0"),
         locked=amount("balance_locked", update.balance_locked or "0"),
         last_sync=moment(update.last_sync, True) if dated else sent_at(message),
-        updated_at=datetime.now(UTC),
+        updated_at=clock.now(),
     )
 
 
