@@ -35,7 +35,8 @@ def main() -> None:
 def measure(commands: int, rounds: int) -> None:
     # Late: models need Django set up.
     from crypto.models import command_log  # noqa: PLC0415
-    from crypto.services import insert, issue  # noqa: PLC0415
+    from crypto.services.ledger import issue  # noqa: PLC0415
+    from crypto.services.ledger import issue_inline as insert  # noqa: PLC0415
 
     real = command_log.step_line
     kinds: dict[str, Callable[..., str]] = {"with": real, "without": lambda *args, **kwargs: ""}
@@ -60,9 +61,9 @@ def live(commands: int) -> tuple[float, float]:
 
     from crypto.commands.ping import Ping  # noqa: PLC0415
     from crypto.models import Client, CommandLog  # noqa: PLC0415
-    from crypto.services.claim import claim  # noqa: PLC0415
-    from crypto.services.issue import Request  # noqa: PLC0415
-    from crypto.services.settle import Ack, land  # noqa: PLC0415
+    from crypto.services.ledger.claim import claim  # noqa: PLC0415
+    from crypto.services.ledger.issue import Request  # noqa: PLC0415
+    from crypto.services.ledger.settle import Ack, land  # noqa: PLC0415
     from tests import ledger  # noqa: PLC0415
 
     CommandLog.objects.all().delete()

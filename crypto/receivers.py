@@ -8,9 +8,10 @@ from django.db.models.signals import post_save, pre_save
 from django.dispatch import receiver
 
 from crypto.models import Client, Configuration, Schedule
-from crypto.services import configuration as configurations
-from crypto.services import drift, enforce, standing
-from crypto.services import schedule as schedules
+from crypto.services import schedules
+from crypto.services.desired import configurations, drift
+from crypto.services.desired import enforcement as enforce
+from crypto.services.desired import standing_orders as standing
 from crypto.signals import client_ready
 
 

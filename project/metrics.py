@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from crypto.models import Client, StreamNode, clock
 from crypto.models.stream_node import alive
-from crypto.services.lanes import lane_loads
+from crypto.services.fleet.lane_load import lane_loads
 
 LANE_GAUGES = {
     "waiting": ("crypto_lane_waiting", "Commands that a worker could take now."),

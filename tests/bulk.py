@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from crypto.models import Client, CommandLog, Operation, OperationState, State, StreamNode
-from crypto.services.claim import claim
-from crypto.services.flight import Flight
-from crypto.services.issue import command
-from crypto.services.operations import Start, start
-from crypto.services.policy import Policy
-from crypto.services.settle import land
-from crypto.services.tally import Tally, tally
+from crypto.services.ledger.attempt import Flight
+from crypto.services.ledger.claim import claim
+from crypto.services.ledger.issue import command
+from crypto.services.ledger.settle import land
+from crypto.services.operations.counts import Tally, tally
+from crypto.services.operations.policy import Policy
+from crypto.services.operations.start import Start, start
 from tests import ledger
 
 

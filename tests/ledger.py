@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from crypto.models import Client, CommandLog, State, StreamNode
 from crypto.models.command_log import ANSWERED, UNDELIVERED, legal
-from crypto.services.claim import claim
-from crypto.services.flight import Flight
-from crypto.services.issue import Request, command, issue
-from crypto.services.settle import Ack
+from crypto.services.ledger.attempt import Flight
+from crypto.services.ledger.claim import claim
+from crypto.services.ledger.issue import Request, command, issue
+from crypto.services.ledger.settle import Ack
 
 HOUR = timedelta(hours=1)
 

@@ -5,8 +5,8 @@ from uuid import UUID
 import dramatiq
 from dramatiq import Broker, Middleware, Worker
 
-from crypto.services.beat import Beat
-from crypto.services.dispatch import dispatcher
+from crypto.services.delivery.dispatcher import dispatcher
+from crypto.services.fleet.worker_heartbeat import Beat
 from crypto.tuning import tune_garbage_collection
 
 SETTLE = 8.0

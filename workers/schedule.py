@@ -1,8 +1,11 @@
 """The ticks of the scheduler process."""
 
-from crypto.services import drift, enforce, presence, schedule
-from crypto.services.conduct import conduct
-from crypto.services.sweep import sweep
+from crypto.services import schedules as schedule
+from crypto.services.desired import drift
+from crypto.services.desired import enforcement as enforce
+from crypto.services.fleet import presence
+from crypto.services.ledger.sweep import sweep
+from crypto.services.operations.rollout import conduct
 from workers.ticks import Tick
 
 TICKS: tuple[Tick, ...] = (

@@ -7,7 +7,7 @@ from bench.figures import tell
 from crypto.commands.sync_wallets import SyncWallets
 from crypto.models import CommandLog, State
 from crypto.models.command_log import OPEN
-from crypto.services.operations import Start, start
+from crypto.services.operations.start import Start, start
 
 LOOK = 0.02
 """Seconds between two looks at the ledger."""

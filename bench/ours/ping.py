@@ -11,7 +11,7 @@ from crypto.commands.ping import Ping
 from crypto.grpc.services.commands import StreamingCommandClient
 from crypto.grpc.streaming import Order
 from crypto.models import Client
-from crypto.services.transport import courier
+from crypto.services.delivery.transport import courier
 
 TIMEOUT = 10.0
 

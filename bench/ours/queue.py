@@ -15,7 +15,7 @@ from bench.actors import nothing
 from bench.figures import tell
 from crypto.commands.ping import Ping
 from crypto.models import Client, CommandLog, Offline
-from crypto.services.issue import Request, issue
+from crypto.services.ledger.issue import Request, issue
 
 LOOK = 0.01
 

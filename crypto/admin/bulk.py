@@ -19,10 +19,10 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from crypto.commands import Command, parameters, registry
 from crypto.exceptions import InvalidParameters, OrchestratorError
 from crypto.models import Client, Snapshot, Source
-from crypto.services.operations import MAX_REASON, Start, start
+from crypto.services.operations.selectors import MAX_IDS
+from crypto.services.operations.start import MAX_REASON, Start, start
+from crypto.services.operations.targets import preview
 from crypto.services.permissions import permission
-from crypto.services.selectors import MAX_IDS
-from crypto.services.targets import preview
 
 PREFIX = "send_"
 Action = Callable[[Any, HttpRequest, QuerySet[Client]], HttpResponseBase | None]

@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from crypto.models import CommandLog
-from crypto.services.cancel import cancel
+from crypto.services.ledger.cancel import cancel
 from crypto.services.permissions import permission_of
 
 MOST = 10_000

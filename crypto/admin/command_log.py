@@ -8,7 +8,7 @@ from crypto.admin.cancel import cancel_selected
 from crypto.admin.reading import Reading
 from crypto.commands import registry
 from crypto.models import CommandLog, State
-from crypto.services.explain import explain
+from crypto.services.fleet.explain import explain
 
 COLOURS = {
     State.QUEUED: "info",

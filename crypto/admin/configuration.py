@@ -13,8 +13,8 @@ from unfold.decorators import display
 from crypto.commands.update_config import UpdateConfig
 from crypto.exceptions import InvalidParameters
 from crypto.models import Configuration
-from crypto.services import configuration as configurations
-from crypto.services.drift import Standing, members
+from crypto.services.desired import configurations
+from crypto.services.desired.drift import Standing, members
 from crypto.services.permissions import permission
 
 SHOWN = 50

@@ -14,7 +14,7 @@ from crypto.commands import registry
 from crypto.models import Client, ClientStatus, CommandLog, Operation, Schedule
 from crypto.services import dashboard
 from crypto.services.dashboard import Fleet, Minute
-from crypto.services.lanes import lane_loads
+from crypto.services.fleet.lane_load import lane_loads
 
 site.index_template = "crypto/dashboard.html"
 site.index_title = "Dashboard"

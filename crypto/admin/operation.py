@@ -17,9 +17,9 @@ from crypto.admin.reading import Reading
 from crypto.commands import registry
 from crypto.exceptions import OrchestratorError
 from crypto.models import Operation, OperationState, Source, State
-from crypto.services import control
+from crypto.services.operations import actions as control
+from crypto.services.operations.progress import Progress, progress
 from crypto.services.permissions import permission_of
-from crypto.services.progress import Progress, progress
 
 COLOURS = {
     OperationState.RUNNING: "info",

@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from crypto.commands import registry
 from crypto.exceptions import InvalidParameters
 from crypto.models import Schedule, Source
-from crypto.services import schedule as schedules
+from crypto.services import schedules
 from crypto.services.permissions import permission
 
 RUNS = 10

@@ -6,7 +6,7 @@ from unfold.decorators import action
 from crypto.admin.reading import Reading
 from crypto.commands.resume import Resume
 from crypto.models import Source, StandingOrder
-from crypto.services import enforce
+from crypto.services.desired import enforcement as enforce
 from crypto.services.permissions import permission
 
 

@@ -15,8 +15,8 @@ from crypto.api.preferences import RESPOND_ASYNC
 from crypto.api.schema import Error
 from crypto.models import Client, ClientStatus, CommandLog, State
 from crypto.models.command_log import ANSWERED, OPEN
-from crypto.services.flight import Result
-from crypto.services.settle import Ack
+from crypto.services.ledger.attempt import Result
+from crypto.services.ledger.settle import Ack
 
 PROBLEMS = {
     State.NOT_CONNECTED: (503, "The client is not connected; it has not seen the command."),

@@ -12,7 +12,7 @@ from crypto.commands import Command, parameters
 from crypto.commands.parameters import Parameter
 from crypto.exceptions import InvalidParameters
 from crypto.models import Offline
-from crypto.services.issue import EXPIRIES, TIMEOUTS
+from crypto.services.ledger.issue import EXPIRIES, TIMEOUTS
 
 
 class Seconds(Parameter):

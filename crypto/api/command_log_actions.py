@@ -15,8 +15,8 @@ from crypto.api.bodies import object_body, only
 from crypto.api.errors import Conflict
 from crypto.api.schema import ERRORS, Error
 from crypto.models import CommandLog
-from crypto.services.cancel import cancel
-from crypto.services.explain import explain
+from crypto.services.fleet.explain import explain
+from crypto.services.ledger.cancel import cancel
 from crypto.services.permissions import permission_of
 
 

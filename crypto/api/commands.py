@@ -19,7 +19,7 @@ from crypto.api.preferences import HEADERS, idempotency_key, wants_async
 from crypto.api.waiting import wait_for
 from crypto.commands import Command, registry
 from crypto.models import Source
-from crypto.services import issue
+from crypto.services.ledger import issue
 
 
 def add_command_actions(viewset: type[GenericViewSet[Any]]) -> None:

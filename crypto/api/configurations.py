@@ -19,7 +19,7 @@ from crypto.api.operation_calls import may_send
 from crypto.api.schema import Error
 from crypto.commands.update_config import UpdateConfig
 from crypto.models import Configuration
-from crypto.services.drift import Standing, members
+from crypto.services.desired.drift import Standing, members
 
 FORBIDDEN = {403: OpenApiResponse(Error, "You may not change configurations, or not send them.")}
 

@@ -10,7 +10,7 @@ from rest_framework.reverse import reverse
 
 from crypto.api.schema import Error
 from crypto.models import Operation, State
-from crypto.services.progress import Progress
+from crypto.services.operations.progress import Progress
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})

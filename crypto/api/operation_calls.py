@@ -16,12 +16,12 @@ from crypto.api.waiting import seat
 from crypto.commands import Command, parameters
 from crypto.exceptions import InvalidParameters
 from crypto.models import Source
-from crypto.services import progress
-from crypto.services.issue import command
-from crypto.services.operations import Start, start
+from crypto.services.ledger.issue import command
+from crypto.services.operations import progress
+from crypto.services.operations.policy import Policy
+from crypto.services.operations.selectors import EVERYBODY
+from crypto.services.operations.start import Start, start
 from crypto.services.permissions import permission
-from crypto.services.policy import Policy
-from crypto.services.selectors import EVERYBODY
 
 WAIT = Seconds("Seconds to wait for the operation's end.", {"type": "number", "minimum": 0, "maximum": 60})
 POLICY = "window, rate, waves, gate, abort, offline, timeout, expires_in"

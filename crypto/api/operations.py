@@ -26,8 +26,9 @@ from crypto.api.schema import Error
 from crypto.api.waiting import seat
 from crypto.commands import registry
 from crypto.models import Operation, OperationState, Source
-from crypto.services import control, progress, targets
-from crypto.services.selectors import EVERYBODY
+from crypto.services.operations import actions as control
+from crypto.services.operations import progress, targets
+from crypto.services.operations.selectors import EVERYBODY
 
 COMMAND: dict[str, Any] = {
     "command": {"type": "string", "enum": sorted(registry)},

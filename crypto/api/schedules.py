@@ -19,8 +19,8 @@ from crypto.api.operation_calls import may_send
 from crypto.api.schema import Error
 from crypto.commands import registry
 from crypto.models import Schedule, ScheduleRun, Source
-from crypto.services import progress
-from crypto.services import schedule as schedules
+from crypto.services import schedules
+from crypto.services.operations import progress
 
 RUNS = 10
 FORBIDDEN = {403: OpenApiResponse(Error, "You may not change schedules, or not send the command.")}

@@ -15,8 +15,8 @@ from crypto.api.schema import Error
 from crypto.commands.pause import Pause
 from crypto.commands.resume import Resume
 from crypto.models import Source, StandingOrder
-from crypto.services import enforce
-from crypto.services.operations import MAX_REASON
+from crypto.services.desired import enforcement as enforce
+from crypto.services.operations.start import MAX_REASON
 
 BODY = {
     "type": "object",

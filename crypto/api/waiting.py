@@ -10,9 +10,9 @@ from threading import BoundedSemaphore
 
 from rest_framework.exceptions import APIException
 
-from crypto.services.flight import Result
-from crypto.services.issue import Request
-from crypto.services.run import run
+from crypto.services.delivery.execute import run
+from crypto.services.ledger.attempt import Result
+from crypto.services.ledger.issue import Request
 
 WAITERS = 1_000
 """Requests of one process that may wait at the same time."""

@@ -8,8 +8,8 @@ from typing import Any
 from crypto.commands import Command, parameters, registry
 from crypto.exceptions import InvalidParameters
 from crypto.models import Offline
-from crypto.services.policy import Policy
-from crypto.services.selectors import EVERYBODY
+from crypto.services.operations.policy import Policy
+from crypto.services.operations.selectors import EVERYBODY
 
 
 def add_command(parser: ArgumentParser) -> None:

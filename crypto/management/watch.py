@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from crypto.models import OperationState
-from crypto.services.progress import Progress as Standing
-from crypto.services.progress import progress
+from crypto.services.operations.progress import Progress as Standing
+from crypto.services.operations.progress import progress
 
 EXIT_CODES = {
     OperationState.COMPLETED: 0,

@@ -10,7 +10,7 @@ from crypto.models import Client, ClientStatus, CommandLog, Operation, Schedule,
 from crypto.models.command_log import OPEN
 from crypto.models.operation import UNDER_WAY
 from crypto.models.stream_node import alive
-from crypto.services.schedule import problem
+from crypto.services.schedules import problem
 
 WINDOW = timedelta(hours=1)
 MINUTES = 60

@@ -106,7 +106,7 @@ def queue(clients: list[UUID], each: int, record: Path) -> None:
     django.setup()
     from crypto.commands import registry  # noqa: PLC0415
     from crypto.models import Client, Offline  # noqa: PLC0415
-    from crypto.services.issue import Request, issue  # noqa: PLC0415
+    from crypto.services.ledger.issue import Request, issue  # noqa: PLC0415
 
     Client.objects.bulk_create([Client(id=id) for id in clients])
     with record.open("w") as file:

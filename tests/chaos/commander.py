@@ -27,9 +27,9 @@ from django.db import DatabaseError, close_old_connections  # noqa: E402
 from crypto.commands import Command, registry  # noqa: E402
 from crypto.exceptions import DedupeConflict, OrchestratorError  # noqa: E402
 from crypto.models import Offline  # noqa: E402
-from crypto.services.cancel import cancel  # noqa: E402
-from crypto.services.dispatch import dispatcher  # noqa: E402
-from crypto.services.issue import Request, issue  # noqa: E402
+from crypto.services.delivery.dispatcher import dispatcher  # noqa: E402
+from crypto.services.ledger.cancel import cancel  # noqa: E402
+from crypto.services.ledger.issue import Request, issue  # noqa: E402
 
 VERBS = {
     "ping": 8,

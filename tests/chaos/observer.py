@@ -15,7 +15,7 @@ from django.db.models import Count  # noqa: E402
 
 from crypto.commands import registry  # noqa: E402
 from crypto.models import Client, CommandLog  # noqa: E402
-from crypto.services.doorbell import ring  # noqa: E402
+from crypto.services.ledger.queue import ring  # noqa: E402
 
 PLAIN = ("command", "state", "attempt", "max_attempts", "offline", "seen", "late", "dedupe_key")
 TIMES = ("due_at", "expires_at", "created_at", "sent_at", "finished_at", "acked_at")

@@ -120,10 +120,10 @@ def _acks_before_running(dispatcher: Any) -> None:
 
 BUILDS: dict[str, dict[str, Patch]] = {
     "journal-off": {"crypto.agent.journal": _journal_off},
-    "guard-off": {"crypto.services.rows": _guard_off},
-    "late-acks-dropped": {"crypto.services.settle.acks": _late_acks_dropped},
-    "timeout-is-failure": {"crypto.services.settle.misses": _timeout_is_failure},
-    "sweeper-off": {"crypto.services.sweep": _sweeper_off},
+    "guard-off": {"crypto.services.ledger.sql.rows": _guard_off},
+    "late-acks-dropped": {"crypto.services.ledger.settle.record_acks": _late_acks_dropped},
+    "timeout-is-failure": {"crypto.services.ledger.settle.record_failures": _timeout_is_failure},
+    "sweeper-off": {"crypto.services.ledger.sweep": _sweeper_off},
     "acks-before-running": {"crypto.agent.dispatcher": _acks_before_running},
 }
 """Broken builds: by name, the modules to patch."""

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.dispatch import receiver
 
 from crypto.models import Client, ClientStatus, CommandLog, Source, State
-from crypto.services.issue import Request, command, issue
+from crypto.services.ledger.issue import Request, command, issue
 from crypto.signals import command_finished
 
 LAST = 10

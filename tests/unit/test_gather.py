@@ -2,7 +2,7 @@
 
 import threading
 
-from crypto.services.gather import Gatherer
+from crypto.services.batching import Gatherer
 
 
 def test_a_caller_that_stops_waiting_ends_nothing() -> None:

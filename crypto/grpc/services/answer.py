@@ -2,7 +2,7 @@
 
 from crypto.exceptions import ClientNotConnectedError, CommandTimeoutError
 from crypto.models import State
-from crypto.services.flight import Result
+from crypto.services.ledger.attempt import Result
 from crypto.wire.common_pb2 import ClientStatus, CommandAck
 
 ERRORS = {

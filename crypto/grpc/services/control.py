@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from crypto.grpc.streaming import Order, Outcome, OutcomeKind
-from crypto.services import convert
-from crypto.services.inbox import Inbox
-from crypto.services.settle import land
-from crypto.services.transport import KINDS, CryptoOrder
+from crypto.services import wire as convert
+from crypto.services.delivery.transport import KINDS, CryptoOrder
+from crypto.services.ledger.settle import land
+from crypto.services.reports.inbox import Inbox
 from crypto.wire.crypto_streaming_pb2 import AckBatch, CommandBatch, CommandOutcome
 
 WIRE = {kind: number for number, kind in KINDS.items()}

@@ -14,10 +14,10 @@ from crypto.grpc.services.answer import command_ack
 from crypto.grpc.services.stream import CryptoStreams
 from crypto.grpc.streaming import ControlStream
 from crypto.models import Source, State
-from crypto.services.dispatch import dispatcher
-from crypto.services.flight import Result
-from crypto.services.issue import TIMEOUTS, Request
-from crypto.services.settle import ledger_id
+from crypto.services.delivery.dispatcher import dispatcher
+from crypto.services.ledger.attempt import Result
+from crypto.services.ledger.issue import TIMEOUTS, Request
+from crypto.services.ledger.settle import ledger_id
 from crypto.wire.common_pb2 import CommandAck
 from crypto.wire.crypto_streaming_pb2 import (
     ClientMessage,

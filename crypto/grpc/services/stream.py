@@ -22,12 +22,12 @@ from crypto.grpc.streaming import (
     StreamEnd,
     StreamingConfig,
 )
-from crypto.services import convert
-from crypto.services.dispatch import dispatcher
-from crypto.services.inbox import Inbox, Store
-from crypto.services.node import NodeLease
-from crypto.services.presence import Departure, arrive, depart, ring_waiting, touch
-from crypto.services.settle import confirmed, land
+from crypto.services import wire as convert
+from crypto.services.delivery.dispatcher import dispatcher
+from crypto.services.fleet.node_lease import NodeLease
+from crypto.services.fleet.presence import Departure, arrive, depart, ring_waiting, touch
+from crypto.services.ledger.settle import confirmed, land
+from crypto.services.reports.inbox import Inbox, Store
 from crypto.wire.common_pb2 import CommandAck
 from crypto.wire.crypto_streaming_pb2 import (
     ClientMessage,

@@ -6,7 +6,7 @@ from django.core.management.base import CommandError
 
 from crypto.management.ledger_row import add_id, find
 from crypto.management.one_line import OneLineCommand
-from crypto.services.cancel import cancel
+from crypto.services.ledger.cancel import cancel
 
 OVER = 5
 """Exit code for a command that had ended before."""

@@ -15,8 +15,8 @@ from crypto.exceptions import InvalidParameters, OrchestratorError
 from crypto.management import show
 from crypto.management.one_line import USAGE, OneLineCommand, OneLineParser
 from crypto.models import CommandLog, Offline, Source, State
-from crypto.services.issue import Request, issue
-from crypto.services.run import run
+from crypto.services.delivery.execute import run
+from crypto.services.ledger.issue import Request, issue
 
 EXIT_CODES = {
     State.SUCCEEDED: 0,

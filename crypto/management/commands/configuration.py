@@ -14,8 +14,8 @@ from crypto.exceptions import InvalidParameters, OrchestratorError
 from crypto.management import show
 from crypto.management.one_line import USAGE, OneLineCommand, OneLineParser
 from crypto.models import Configuration
-from crypto.services.configuration import set_configuration
-from crypto.services.drift import members
+from crypto.services.desired.configurations import set_configuration
+from crypto.services.desired.drift import members
 
 
 class Command(OneLineCommand):

@@ -6,7 +6,7 @@ from typing import Any
 from crypto.management.ledger_row import add_id, find
 from crypto.management.one_line import OneLineCommand
 from crypto.management.show import harmless
-from crypto.services.explain import explain
+from crypto.services.fleet.explain import explain
 
 
 class Command(OneLineCommand):

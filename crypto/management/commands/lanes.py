@@ -5,7 +5,7 @@ from typing import Any
 
 from crypto.management import show
 from crypto.management.one_line import OneLineCommand
-from crypto.services.lanes import LaneLoad, lane_loads
+from crypto.services.fleet.lane_load import LaneLoad, lane_loads
 
 
 class Command(OneLineCommand):

@@ -14,10 +14,10 @@ from crypto.management import show
 from crypto.management.one_line import USAGE, OneLineCommand
 from crypto.management.watch import EXITS, counts, exit_code, watch
 from crypto.models import Operation, Source
-from crypto.services import control
-from crypto.services.operations import Start, start
-from crypto.services.progress import Progress, progress
-from crypto.services.targets import Preview, preview
+from crypto.services.operations import actions as control
+from crypto.services.operations.progress import Progress, progress
+from crypto.services.operations.start import Start, start
+from crypto.services.operations.targets import Preview, preview
 
 CONFLICT = 3
 CONTROLS: dict[str, tuple[Callable[[UUID, str], Operation], str]] = {

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from crypto.management.one_line import OneLineCommand
 from crypto.models import clock
-from crypto.services.prune import old
+from crypto.services.ledger.prune import old
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 BATCH = 1_000

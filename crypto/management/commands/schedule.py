@@ -13,7 +13,7 @@ from crypto.management import operation_options as given
 from crypto.management import show
 from crypto.management.one_line import USAGE, OneLineCommand, OneLineParser
 from crypto.models import Missed, Overlap, Schedule, Source
-from crypto.services import schedule as schedules
+from crypto.services import schedules
 
 
 class Command(OneLineCommand):

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from crypto.commands import registry
 from crypto.models import Client, CommandLog, Operation, Source
-from crypto.services.sweep import sweep
+from crypto.services.ledger.sweep import sweep
 from tests import bulk, ledger
 
 pytestmark = pytest.mark.django_db(transaction=True)

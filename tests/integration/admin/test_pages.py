@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from crypto.commands.pause import Pause
 from crypto.models import Client, ClientError, ClientLog, CommandLog, StreamNode, Transaction, Wallet
-from crypto.services import issue
+from crypto.services.ledger import issue
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

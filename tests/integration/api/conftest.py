@@ -9,8 +9,8 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from crypto.models import Client
-from crypto.services.dispatch import dispatcher
-from crypto.services.transport import courier
+from crypto.services.delivery.dispatcher import dispatcher
+from crypto.services.delivery.transport import courier
 from tests import ledger
 from tests.agents import Agents
 from tests.live import StreamingServer

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from crypto.services.dispatch import dispatcher
-from crypto.services.transport import courier
+from crypto.services.delivery.dispatcher import dispatcher
+from crypto.services.delivery.transport import courier
 from tests.live import StreamingServer
 
 

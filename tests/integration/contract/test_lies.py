@@ -11,8 +11,8 @@ from django.utils import timezone
 from crypto.commands import registry
 from crypto.models import CommandLog, Offline, State
 from crypto.models.command_log import legal
-from crypto.services.dispatch import dispatcher
-from crypto.services.issue import Request, issue
+from crypto.services.delivery.dispatcher import dispatcher
+from crypto.services.ledger.issue import Request, issue
 from crypto.wire.common_pb2 import CommandAck
 from crypto.wire.crypto_streaming_pb2 import JournalDigest
 from tests.fakes.contract_client import ContractClient, stay_silent

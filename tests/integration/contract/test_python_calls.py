@@ -18,9 +18,9 @@ from crypto.grpc.services.commands import StreamingCommandClient, get_streaming_
 from crypto.grpc.services.handlers import grpc_handlers
 from crypto.grpc.streaming import unregister_streaming_service
 from crypto.models import CommandLog, State
-from crypto.services.dispatch import dispatcher
-from crypto.services.issue import Request
-from crypto.services.transport import SERVICE
+from crypto.services.delivery.dispatcher import dispatcher
+from crypto.services.delivery.transport import SERVICE
+from crypto.services.ledger.issue import Request
 from crypto.wire.common_pb2 import CommandAck
 from tests.fakes.contract_client import ContractClient, stay_silent
 from tests.integration.contract.test_unary import ready

@@ -9,7 +9,7 @@ django.setup()
 
 from django.db import connections  # noqa: E402
 
-from crypto.services.configuration import set_configuration  # noqa: E402
+from crypto.services.desired.configurations import set_configuration  # noqa: E402
 
 label, processes, saves = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 gate, opener = os.pipe()

@@ -29,12 +29,12 @@ from crypto.models import (
     State,
     StreamNode,
 )
-from crypto.services import drift
-from crypto.services.claim import claim
-from crypto.services.configuration import set_configuration
-from crypto.services.drift import Standing, members, send_due, watch
-from crypto.services.presence import Arrival, arrive, ring_waiting
-from crypto.services.settle import land
+from crypto.services.desired import drift
+from crypto.services.desired.configurations import set_configuration
+from crypto.services.desired.drift import Standing, members, send_due, watch
+from crypto.services.fleet.presence import Arrival, arrive, ring_waiting
+from crypto.services.ledger.claim import claim
+from crypto.services.ledger.settle import land
 from tests import ledger
 from tests.live import live_environment
 from tests.processes import Process

@@ -7,12 +7,12 @@ from uuid import uuid4
 import pytest
 
 from crypto.models import Client, CommandLog, State
-from crypto.services.configuration import set_configuration
-from crypto.services.dispatch import dispatcher
-from crypto.services.issue import Request, command
-from crypto.services.operations import Start, start
-from crypto.services.run import run
-from crypto.services.transport import courier
+from crypto.services.delivery.dispatcher import dispatcher
+from crypto.services.delivery.execute import run
+from crypto.services.delivery.transport import courier
+from crypto.services.desired.configurations import set_configuration
+from crypto.services.ledger.issue import Request, command
+from crypto.services.operations.start import Start, start
 from tests.agents import Agents
 from tests.live import StreamingServer
 from tests.processes import wait_until

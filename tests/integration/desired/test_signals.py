@@ -11,12 +11,12 @@ from django.utils import timezone
 
 from crypto import signals
 from crypto.models import Client, CommandLog, Source, StreamNode
-from crypto.services.cancel import cancel
-from crypto.services.conduct import conduct
-from crypto.services.issue import command
-from crypto.services.operations import Start, start
-from crypto.services.presence import Departure, bury, depart
-from crypto.services.settle import land
+from crypto.services.fleet.presence import Departure, bury, depart
+from crypto.services.ledger.cancel import cancel
+from crypto.services.ledger.issue import command
+from crypto.services.ledger.settle import land
+from crypto.services.operations.rollout import conduct
+from crypto.services.operations.start import Start, start
 from tests import ledger
 from tests.examples import error_rate
 from tests.integration.desired.test_standing_orders import come

@@ -13,15 +13,15 @@ from rest_framework.test import APIClient
 
 from crypto.exceptions import InvalidParameters
 from crypto.models import Client, CommandLog, Offline, Operation, Source, StandingOrder, State, StreamNode
-from crypto.services import enforce
-from crypto.services.claim import claim
-from crypto.services.flight import Flight, Result
-from crypto.services.insert import Inline, insert
-from crypto.services.issue import Request, command
-from crypto.services.operations import Start, start
-from crypto.services.presence import Arrival, Status, arrive, ring_waiting, update_status
-from crypto.services.settle import land
-from crypto.services.standing import STAYS
+from crypto.services.desired import enforcement as enforce
+from crypto.services.desired.standing_orders import STAYS
+from crypto.services.fleet.presence import Arrival, Status, arrive, ring_waiting, update_status
+from crypto.services.ledger.attempt import Flight, Result
+from crypto.services.ledger.claim import claim
+from crypto.services.ledger.issue import Request, command
+from crypto.services.ledger.issue_inline import Inline, insert
+from crypto.services.ledger.settle import land
+from crypto.services.operations.start import Start, start
 from crypto.signals import client_diverged
 from tests import ledger
 from tests.ledger import queued, row

@@ -12,7 +12,7 @@ import dramatiq
 
 from crypto.agent.fleet import client_ids
 from crypto.models import Client, CommandLog, Operation
-from crypto.services.progress import progress
+from crypto.services.operations.progress import progress
 from tests.live import StreamingServer, live_environment
 from tests.processes import Process, wait_until
 from tests.services import RedisServer

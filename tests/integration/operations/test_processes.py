@@ -5,8 +5,8 @@ from django.utils import timezone
 
 from crypto.models import CommandLog, Operation, State
 from crypto.models.clock import TOLERATED
-from crypto.services import control
-from crypto.services.progress import progress
+from crypto.services.operations import actions as control
+from crypto.services.operations.progress import progress
 from tests import bulk, ledger
 from tests.integration.operations.plant import Plant, ended, ids
 from tests.processes import HOOKED, wait_until

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from crypto.models import Schedule, ScheduleRun
-from crypto.services import occurrences
+from crypto.services.schedules import occurrences
 
 
 def schedule(now: datetime, **fields: Any) -> Schedule:

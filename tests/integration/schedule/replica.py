@@ -9,7 +9,7 @@ import django
 
 django.setup()
 
-from crypto.services.schedule import tick  # noqa: E402
+from crypto.services.schedules import tick  # noqa: E402
 
 clock, skew = Path(sys.argv[1]), timedelta(seconds=float(sys.argv[2]))
 print("ticking", flush=True)

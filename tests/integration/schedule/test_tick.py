@@ -19,8 +19,8 @@ from crypto.models import (
     ScheduleRun,
     Source,
 )
-from crypto.services import schedule as schedules
-from crypto.services.schedule import tick
+from crypto.services import schedules
+from crypto.services.schedules import tick
 from tests import ledger
 from tests.integration.schedule.making import runs, schedule
 

@@ -7,9 +7,9 @@ from django.utils import timezone
 
 from crypto.commands import Failure
 from crypto.models import Client, CommandLog, State, StreamNode
-from crypto.services.cancel import cancel
-from crypto.services.claim import claim
-from crypto.services.settle import UNKNOWN, Miss, confirmed, land, miss
+from crypto.services.ledger.cancel import cancel
+from crypto.services.ledger.claim import claim
+from crypto.services.ledger.settle import UNKNOWN, Miss, confirmed, land, miss
 from tests import ledger
 from tests.ledger import ack, hurry, queued, row, sent, states
 

@@ -3,10 +3,10 @@ from django.utils import timezone
 
 from crypto.commands import Failure
 from crypto.models import Client, CommandLog, State
-from crypto.services.cancel import cancel
-from crypto.services.claim import claim
-from crypto.services.settle import Miss, land, miss
-from crypto.services.sweep import sweep
+from crypto.services.ledger.cancel import cancel
+from crypto.services.ledger.claim import claim
+from crypto.services.ledger.settle import Miss, land, miss
+from crypto.services.ledger.sweep import sweep
 from tests.ledger import ack, hurry, queued, row, sent, states
 
 

@@ -13,11 +13,11 @@ from django.db import connections
 
 from crypto.commands import Failure
 from crypto.models import Client, CommandLog, State
-from crypto.services.cancel import cancel
-from crypto.services.claim import claim
-from crypto.services.flight import Flight
-from crypto.services.settle import Miss, land, miss
-from crypto.services.sweep import sweep
+from crypto.services.ledger.attempt import Flight
+from crypto.services.ledger.cancel import cancel
+from crypto.services.ledger.claim import claim
+from crypto.services.ledger.settle import Miss, land, miss
+from crypto.services.ledger.sweep import sweep
 from tests import ledger
 from tests.ledger import ack, hurry, queued
 

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from crypto.models import ClientStatus, CommandLog, Schedule, State
 from crypto.services import dashboard
-from crypto.services.settle import land
+from crypto.services.ledger.settle import land
 from tests import bulk, ledger
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,9 +11,9 @@ from django.db import connections
 from crypto.commands.ping import Ping
 from crypto.exceptions import DedupeConflict, UnknownClient
 from crypto.models import Client, CommandLog
-from crypto.services.flight import Flight, Result
-from crypto.services.insert import Inline, insert
-from crypto.services.issue import Request, issue
+from crypto.services.ledger.attempt import Flight, Result
+from crypto.services.ledger.issue import Request, issue
+from crypto.services.ledger.issue_inline import Inline, insert
 from tests import ledger
 
 THREADS = 16

@@ -12,7 +12,7 @@ from django.test import Client as Browser
 from rest_framework.test import APIClient
 
 from crypto.models import Client, CommandLog, State
-from crypto.services.settle import land
+from crypto.services.ledger.settle import land
 from tests.ledger import ack, queued, row, sent
 
 LOGS = "/api/crypto/command-logs"

@@ -7,11 +7,11 @@ from django.utils import timezone
 
 from crypto.commands import Failure
 from crypto.models import Client, CommandLog, Offline, Operation, State, StreamNode, WorkerBeat
-from crypto.services.beat import Beat
-from crypto.services.cancel import cancel
-from crypto.services.explain import ENDED, explain
+from crypto.services.fleet.explain import ENDED, explain
+from crypto.services.fleet.worker_heartbeat import Beat
+from crypto.services.ledger.cancel import cancel
+from crypto.services.ledger.settle import Miss, land, miss
 from crypto.services.process import process_name
-from crypto.services.settle import Miss, land, miss
 from tests import ledger
 from tests.ledger import ack, hurry, queued, row, sent
 

@@ -13,8 +13,8 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from crypto.models import Client, CommandLog, State, WorkerBeat
-from crypto.services.issue import Request, command, issue
-from crypto.services.lanes import lane_loads
+from crypto.services.fleet.lane_load import lane_loads
+from crypto.services.ledger.issue import Request, command, issue
 from tests.integration.operations.plant import Plant
 from tests.processes import wait_until
 from tests.services import RedisServer

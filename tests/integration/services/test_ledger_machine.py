@@ -20,11 +20,11 @@ from hypothesis.stateful import (
 from crypto.commands import Failure
 from crypto.models import Client, CommandLog, Offline
 from crypto.models.command_log import ANSWERED, UNDELIVERED
-from crypto.services.cancel import cancel
-from crypto.services.claim import claim
-from crypto.services.flight import Flight
-from crypto.services.settle import UNKNOWN, Miss, land, miss
-from crypto.services.sweep import sweep
+from crypto.services.ledger.attempt import Flight
+from crypto.services.ledger.cancel import cancel
+from crypto.services.ledger.claim import claim
+from crypto.services.ledger.settle import UNKNOWN, Miss, land, miss
+from crypto.services.ledger.sweep import sweep
 from tests import ledger
 
 COMMANDS = ["ping", "pause", "resume", "restart", "update_config"]

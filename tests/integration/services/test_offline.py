@@ -10,11 +10,11 @@ from django.utils import timezone
 
 from crypto.commands import Failure
 from crypto.models import Client, CommandLog, Offline, State, StreamNode
-from crypto.services.claim import claim
-from crypto.services.doorbell import UNANSWERED
-from crypto.services.issue import Request, command, issue
-from crypto.services.presence import Arrival, arrive, ring_waiting
-from crypto.services.settle import PARK, Miss, land, miss
+from crypto.services.fleet.presence import Arrival, arrive, ring_waiting
+from crypto.services.ledger.claim import claim
+from crypto.services.ledger.issue import Request, command, issue
+from crypto.services.ledger.queue import UNANSWERED
+from crypto.services.ledger.settle import PARK, Miss, land, miss
 from tests.ledger import ack, hurry, row, sent, states
 
 

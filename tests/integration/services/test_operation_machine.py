@@ -14,13 +14,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from crypto.commands import Failure
 from crypto.exceptions import OperationConflict
 from crypto.models import Client, CommandLog, Operation, OperationState
-from crypto.services import control
-from crypto.services.claim import claim
-from crypto.services.conduct import conduct
-from crypto.services.flight import Flight
-from crypto.services.progress import progress
-from crypto.services.settle import Miss, miss
-from crypto.services.sweep import sweep
+from crypto.services.ledger.attempt import Flight
+from crypto.services.ledger.claim import claim
+from crypto.services.ledger.settle import Miss, miss
+from crypto.services.ledger.sweep import sweep
+from crypto.services.operations import actions as control
+from crypto.services.operations.progress import progress
+from crypto.services.operations.rollout import conduct
 from tests import bulk, ledger
 
 SETTINGS = settings(

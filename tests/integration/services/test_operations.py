@@ -9,15 +9,15 @@ from django.utils import timezone
 
 from crypto.exceptions import DedupeConflict, InvalidParameters, OperationConflict, SnapshotChanged
 from crypto.models import Client, CommandLog, Operation, OperationState, State, StreamNode
-from crypto.services import control
-from crypto.services.claim import claim
-from crypto.services.conduct import conduct
-from crypto.services.issue import command
-from crypto.services.operations import Start, start
-from crypto.services.policy import Policy
-from crypto.services.progress import progress
-from crypto.services.sweep import sweep
-from crypto.services.targets import preview
+from crypto.services.ledger.claim import claim
+from crypto.services.ledger.issue import command
+from crypto.services.ledger.sweep import sweep
+from crypto.services.operations import actions as control
+from crypto.services.operations.policy import Policy
+from crypto.services.operations.progress import progress
+from crypto.services.operations.rollout import conduct
+from crypto.services.operations.start import Start, start
+from crypto.services.operations.targets import preview
 from crypto.signals import operation_finished
 from tests import bulk, ledger
 from tests.bulk import answered, check, claimed, counts, rows, started, state

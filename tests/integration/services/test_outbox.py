@@ -16,9 +16,9 @@ from django.db import connections
 from dramatiq import Message
 
 from crypto.models import Client, CommandLog, State
-from crypto.services.claim import claim
-from crypto.services.doorbell import UNANSWERED
-from crypto.services.sweep import sweep
+from crypto.services.ledger.claim import claim
+from crypto.services.ledger.queue import UNANSWERED
+from crypto.services.ledger.sweep import sweep
 from tests import ledger
 from tests.ledger import queued
 from tests.live import live_environment
@@ -38,7 +38,7 @@ import os, sys, uuid, django
 django.setup()
 from django.db import transaction
 from crypto.commands.ping import Ping
-from crypto.services.issue import Request, issue
+from crypto.services.ledger.issue import Request, issue
 with transaction.atomic():
     transaction.on_commit(lambda: os._exit(9))
     issue(Request(client_id=uuid.UUID(sys.argv[1]), command=Ping()))

@@ -16,8 +16,8 @@ from crypto.models import (
     Operation,
     StreamNode,
 )
-from crypto.services.configuration import set_configuration
-from crypto.services.settle import land
+from crypto.services.desired.configurations import set_configuration
+from crypto.services.ledger.settle import land
 from tests import ledger
 from tests.ledger import ack, queued, sent
 

@@ -9,9 +9,9 @@ from crypto.commands import Failure, RetryPolicy, registry
 from crypto.commands.ping import Ping
 from crypto.commands.retry import SAFE
 from crypto.models import Client, CommandLog, Offline, State, StreamNode
-from crypto.services.claim import claim
-from crypto.services.flight import Flight
-from crypto.services.settle import UNKNOWN, Miss, land, miss
+from crypto.services.ledger.attempt import Flight
+from crypto.services.ledger.claim import claim
+from crypto.services.ledger.settle import UNKNOWN, Miss, land, miss
 from tests import ledger
 from tests.ledger import ack, hurry, queued, row, sent, states
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from crypto.exceptions import InvalidParameters
 from crypto.models import Client, StreamNode
-from crypto.services.selectors import compile_selector
+from crypto.services.operations.selectors import compile_selector
 from crypto.services.versions import version_key
 from tests import bulk, ledger
 

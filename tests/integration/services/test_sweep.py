@@ -7,10 +7,10 @@ import pytest
 from django.utils import timezone
 
 from crypto.models import Client, CommandLog, Offline, State
-from crypto.services import sweep as sweeping
-from crypto.services.claim import claim
-from crypto.services.settle import land
-from crypto.services.sweep import sweep
+from crypto.services.ledger import sweep as sweeping
+from crypto.services.ledger.claim import claim
+from crypto.services.ledger.settle import land
+from crypto.services.ledger.sweep import sweep
 from tests.ledger import ack, hurry, queued, row, sent, states
 
 

@@ -9,7 +9,7 @@ from croniter import croniter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crypto.services.timing import Cron, Interval, Rhythm, Windowed
+from crypto.services.schedules.recurrence import Cron, Interval, Rhythm, Windowed
 
 ZONES = (
     "UTC",

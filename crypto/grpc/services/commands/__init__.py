@@ -11,7 +11,7 @@ ack. The same line works in the process that holds the streams and in any other;
 from crypto.grpc import streaming
 from crypto.grpc.services.commands.client import StreamingCommandClient
 from crypto.grpc.streaming.registry import AnyService
-from crypto.services.transport import SERVICE
+from crypto.services.delivery.transport import SERVICE
 
 __all__ = ["StreamingCommandClient", "get_streaming_service"]
 

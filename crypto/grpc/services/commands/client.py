@@ -9,10 +9,10 @@ from crypto.exceptions import ClientNotConnectedError, CommandError, CommandTime
 from crypto.grpc.services.answer import command_ack
 from crypto.grpc.streaming import StreamingCommandClient as BaseClient
 from crypto.models import Source, State
-from crypto.services.dispatch import dispatcher
-from crypto.services.flight import Result
-from crypto.services.issue import Request
-from crypto.services.transport import SERVICE
+from crypto.services.delivery.dispatcher import dispatcher
+from crypto.services.delivery.transport import SERVICE
+from crypto.services.ledger.attempt import Result
+from crypto.services.ledger.issue import Request
 from crypto.wire.common_pb2 import CommandAck
 from crypto.wire.crypto_streaming_pb2 import DjangoCommand, SendCommandRequest
 from crypto.wire.crypto_streaming_pb2_grpc import CryptoStreamingServiceStub

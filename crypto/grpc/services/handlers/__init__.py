@@ -8,7 +8,7 @@ from crypto.grpc.services.config import streaming_config
 from crypto.grpc.services.servicer import CryptoServicer
 from crypto.grpc.services.stream import CryptoStreams
 from crypto.grpc.streaming import register_streaming_service
-from crypto.services.transport import SERVICE
+from crypto.services.delivery.transport import SERVICE
 from crypto.wire.crypto_streaming_pb2_grpc import add_CryptoStreamingServiceServicer_to_server
 
 

@@ -13,8 +13,8 @@ from crypto.commands.parameters import SYMBOL
 from crypto.exceptions import InvalidMessage
 from crypto.models import clock
 from crypto.models.amount import DIGITS, LIMIT, PLACES
-from crypto.services import convert
-from crypto.services.inbox import Store
+from crypto.services import wire as convert
+from crypto.services.reports.inbox import Store
 from crypto.wire.crypto_streaming_pb2 import ClientMessage
 
 AHEAD = timedelta(minutes=5)

@@ -2,7 +2,7 @@ from uuid import UUID
 
 from crypto.grpc.services.handlers.base import Handler, sent_at, text
 from crypto.models import ClientError, clock
-from crypto.services.reports import store_errors
+from crypto.services.reports.store import store_errors
 from crypto.wire.crypto_streaming_pb2 import ClientMessage
 
 

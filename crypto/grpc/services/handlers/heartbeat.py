@@ -1,7 +1,7 @@
 from uuid import UUID
 
 from crypto.grpc.services.handlers.base import Handler
-from crypto.services.presence import touch
+from crypto.services.fleet.presence import touch
 from crypto.wire.crypto_streaming_pb2 import ClientMessage
 
 

@@ -1,8 +1,8 @@
 from uuid import UUID
 
 from crypto.exceptions import InvalidMessage
-from crypto.services import convert
-from crypto.services.settle import UNKNOWN, Ack, ledger_id
+from crypto.services import wire as convert
+from crypto.services.ledger.settle import UNKNOWN, Ack, ledger_id
 from crypto.wire.crypto_streaming_pb2 import ClientMessage
 
 MAX_ENTRIES = 10_000

@@ -2,7 +2,7 @@ from uuid import UUID
 
 from crypto.exceptions import InvalidMessage
 from crypto.grpc.services.handlers.base import text
-from crypto.services.presence import Arrival
+from crypto.services.fleet.presence import Arrival
 from crypto.wire.crypto_streaming_pb2 import ClientMessage
 
 MAX_CAPABILITIES = 64

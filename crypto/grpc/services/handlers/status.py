@@ -2,8 +2,8 @@ from uuid import UUID
 
 from crypto.exceptions import InvalidMessage
 from crypto.grpc.services.handlers.base import Handler, text
-from crypto.services import convert
-from crypto.services.presence import Status, update_status
+from crypto.services import wire as convert
+from crypto.services.fleet.presence import Status, update_status
 from crypto.wire.crypto_streaming_pb2 import ClientMessage
 
 

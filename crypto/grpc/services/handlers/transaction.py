@@ -3,7 +3,7 @@ from uuid import UUID
 from crypto.exceptions import InvalidMessage
 from crypto.grpc.services.handlers.base import Handler, amount, identifier, sent_at, symbol, text
 from crypto.models import Transaction, TransactionType
-from crypto.services.reports import store_transactions
+from crypto.services.reports.store import store_transactions
 from crypto.wire.crypto_streaming_pb2 import ClientMessage
 
 

@@ -2,7 +2,7 @@ from uuid import UUID
 
 from crypto.grpc.services.handlers.base import Handler, amount, identifier, moment, sent_at, symbol
 from crypto.models import Wallet, clock
-from crypto.services.reports import store_wallets
+from crypto.services.reports.store import store_wallets
 from crypto.wire.crypto_streaming_pb2 import ClientMessage
 
 

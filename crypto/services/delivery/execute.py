@@ -1,0 +1,24 @@
+from concurrent.futures import TimeoutError as NoWord
+from dataclasses import replace
+from uuid import uuid4
+
+from django.db import close_old_connections
+
+from crypto.models import State
+from crypto.services.delivery.dispatcher import dispatcher
+from crypto.services.ledger.attempt import LEASE_MARGIN, Result
+from crypto.services.ledger.issue import Request
+
+
+def run(request: Request) -> Result:
+    """Execute a command and wait for its end on this thread, which holds no stale database connection meanwhile.
+
+    Where there is no word of it in time the result says TIMED_OUT. Raises UnknownClient, DedupeConflict.
+    """
+    id = request.id or uuid4()
+    close_old_connections()
+    timeout = (request.timeout or request.command.timeout) + LEASE_MARGIN.total_seconds()
+    try:
+        return dispatcher().execute(replace(request, id=id)).result(timeout)
+    except NoWord:
+        return Result(id, State.TIMED_OUT, "this process has no word of it")

@@ -1,0 +1,85 @@
+"""The wire to the streaming nodes: one courier per process, or the streams themselves where this process holds them."""
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from crypto.grpc.streaming import Courier, Order, Outcome, OutcomeKind, get_streaming_service
+from crypto.services import wire as convert
+from crypto.services.batching import Gatherer
+from crypto.services.ledger.settle import land
+from crypto.wire.crypto_streaming_pb2 import AckBatch, CommandBatch, CommandOrder, DjangoCommand
+from crypto.wire.crypto_streaming_pb2 import Outcome as WireOutcome
+from crypto.wire.crypto_streaming_pb2_grpc import CryptoStreamingServiceStub
+
+SERVICE = "crypto"
+"""The name under which the process that holds the streams registers its streaming service."""
+
+CryptoOrder = Order[DjangoCommand]
+
+_late = Gatherer("late acks", land)
+
+KINDS: dict[int, OutcomeKind] = {
+    WireOutcome.OUTCOME_ACKED: OutcomeKind.ACKED,
+    WireOutcome.OUTCOME_HANDED_OVER: OutcomeKind.HANDED_OVER,
+    WireOutcome.OUTCOME_NOT_CONNECTED: OutcomeKind.NOT_CONNECTED,
+    WireOutcome.OUTCOME_NOT_HANDED_OVER: OutcomeKind.NOT_HANDED_OVER,
+    WireOutcome.OUTCOME_TIMED_OUT: OutcomeKind.TIMED_OUT,
+    WireOutcome.OUTCOME_CONNECTION_LOST: OutcomeKind.CONNECTION_LOST,
+    WireOutcome.OUTCOME_INVALID: OutcomeKind.INVALID,
+}
+
+
+def submit(address: str, orders: list[CryptoOrder], on_outcomes: Callable[[list[Outcome]], None]) -> None:
+    """Hand orders to the node at `address`; every one comes back once through `on_outcomes`, on some other thread.
+
+    Blocks while too much is in flight already.
+    """
+    service = get_streaming_service(SERVICE)
+    if service is not None:
+        here = [order for order in orders if service.is_client_connected(order.client_id)]
+        if here:
+            service.execute_soon(here, on_outcomes)
+            kept = {id(order) for order in here}
+            orders = [order for order in orders if id(order) not in kept]
+    if orders:
+        courier().submit(address, orders, on_outcomes)
+
+
+@lru_cache(maxsize=1)
+def courier() -> Courier[DjangoCommand]:
+    """This process' courier, made on first use so that no channel is older than a fork."""
+    return Courier(open_call=_open_call, pack=_pack, unpack=_unpack, on_unclaimed=_land_late)
+
+
+def _land_late(outcomes: list[Outcome]) -> None:
+    """Acks that come after the courier had given their node up are still the truth."""
+    acks = [convert.ack(UUID(o.client_id), o.ack) for o in outcomes if o.kind is OutcomeKind.ACKED]
+    if acks:
+        _late.put_many(acks)
+
+
+def _open_call(channel: Any) -> Any:
+    return CryptoStreamingServiceStub(channel).ExecuteCommands()
+
+
+def _pack(orders: Iterable[CryptoOrder]) -> CommandBatch:
+    return CommandBatch(
+        orders=[
+            CommandOrder(
+                client_id=order.client_id,
+                command=order.command,
+                timeout_ms=round(order.timeout * 1000),
+                conflict_class=order.conflict_class,
+            )
+            for order in orders
+        ]
+    )
+
+
+def _unpack(reply: AckBatch) -> list[Outcome]:
+    return [
+        Outcome(o.client_id, o.command_id, KINDS.get(o.outcome, OutcomeKind.TIMED_OUT), o.ack, o.reason)
+        for o in reply.outcomes
+    ]

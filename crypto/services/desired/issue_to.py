@@ -1,0 +1,27 @@
+"""Sending what the orchestrator itself has decided on: one command to a list of clients."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from crypto.commands import Command
+from crypto.models import Source
+from crypto.services.ledger.issue import Request, issue
+from crypto.services.operations.selectors import MAX_IDS
+from crypto.services.operations.start import Start, start
+
+
+def tell(ids: Sequence[UUID], command: Command, principal: str) -> None:
+    """A command of its own to one client, an operation to many."""
+    if len(ids) == 1:
+        issue(Request(client_id=ids[0], command=command, source=Source.SIGNAL, principal=principal))
+        return
+    for at in range(0, len(ids), MAX_IDS):
+        start(
+            Start(
+                command=command,
+                selector={"ids": [str(pk) for pk in ids[at : at + MAX_IDS]]},
+                source=Source.SIGNAL,
+                principal=principal,
+                reason=principal,
+            )
+        )

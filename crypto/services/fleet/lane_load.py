@@ -1,0 +1,51 @@
+"""How busy each lane is: what autoscaling and operators look at. Counted in the ledger, for a queue's length in Redis
+knows neither what a worker has prefetched nor what it has on the wire."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Min, Q
+
+from crypto.commands import Lane
+from crypto.models import CommandLog, Offline, State, WorkerBeat, clock
+from crypto.models.stream_node import alive
+from crypto.services.fleet.worker_heartbeat import SILENCE
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLoad:
+    """What a lane holds that a worker could act on now; what waits for its client, its wave or its retry is not."""
+
+    lane: str
+    waiting: int
+    in_flight: int
+    oldest_seconds: float
+    """Age of the oldest command that waits; 0 where none does."""
+    workers: int
+    """Worker processes heard of lately that take from this lane."""
+
+
+def lane_loads() -> list[LaneLoad]:
+    """Every lane, also the idle ones. One pass over the open rows."""
+    now = clock.now()
+    workers = [lane for beat in WorkerBeat.objects.filter(seen_at__gt=now - SILENCE) for lane in beat.lanes]
+    counted = {lane: (waiting, flying, oldest) for lane, waiting, flying, oldest in _counts(now)}
+    loads = []
+    for lane in Lane:
+        waiting, flying, oldest = counted.get(lane, (0, 0, None))
+        age = (now - oldest).total_seconds() if oldest is not None else 0.0
+        loads.append(LaneLoad(lane.value, waiting, flying, max(age, 0.0), workers.count(lane.value)))
+    return loads
+
+
+def _counts(now: datetime) -> list[tuple[str, int, int, datetime | None]]:
+    away = Q(offline=Offline.QUEUE) & ~Q(alive(now, "client__node__"))
+    claimable = Q(state=State.QUEUED, held=False) & (Q(retry_at=None) | Q(retry_at__lte=now)) & ~away
+    rows = CommandLog.objects.open().values("lane")
+    return list(
+        rows.annotate(
+            waiting=Count("pk", filter=claimable),
+            flying=Count("pk", filter=Q(state=State.SENT)),
+            oldest=Min("created_at", filter=claimable),
+        ).values_list("lane", "waiting", "flying", "oldest")
+    )

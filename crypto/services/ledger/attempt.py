@@ -1,0 +1,76 @@
+"""One attempt, from its claim to its settlement."""
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+
+from crypto.commands import Command
+from crypto.grpc.streaming import Order
+from crypto.models import CommandLog, State
+from crypto.models.command_log import ANSWERED
+from crypto.services.delivery.transport import CryptoOrder
+from crypto.services.ledger.settle import Ack
+
+LEASE_MARGIN = timedelta(seconds=settings.LEASE_MARGIN)
+"""Beyond its ack timeout an attempt holds its row this long; then the sweeper declares the outcome unknown."""
+
+
+def lease(timeout: float) -> timedelta:
+    return timedelta(seconds=timeout) + LEASE_MARGIN
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an inline command stands when its caller gets it back."""
+
+    id: UUID
+    state: State
+    why: str = ""
+    ack: Ack | None = None
+
+
+def stored(row: CommandLog) -> Result:
+    """The result of a command that was issued before, as the ledger has it."""
+    state, ack = State(row.state), None
+    if state in ANSWERED:
+        ack = Ack(
+            row.id,
+            row.client_id,
+            state is State.SUCCEEDED,
+            row.ack_message,
+            row.ack_error,
+            row.ack_status,
+            row.ack_data,
+            row.ack_at,
+        )
+    return Result(row.id, state, row.reason, ack)
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    id: UUID
+    client_id: UUID
+    command: Command
+    claim: UUID
+    address: str
+    timeout: float
+    """Seconds to wait for the ack; 0: hand over only."""
+    client_status: str = ""
+    client_expected_status: str = ""
+    """As they were when the row was claimed."""
+    result: Future[Result] | None = None
+    """Whoever waits inline; None for what came from a queue."""
+    rerouted: bool = False
+    wire_id: str = ""
+    """`command_id` on the wire where it is not the row's id."""
+
+    @property
+    def command_id(self) -> str:
+        return self.wire_id or str(self.id)
+
+    def order(self) -> CryptoOrder:
+        wire = self.command.to_wire(self.command_id)
+        return Order(str(self.client_id), wire.command_id, wire, self.timeout, self.command.conflict_class)

@@ -1,0 +1,120 @@
+"""Acks land: they end the attempt of their row, or correct, late, what was unknown of it."""
+
+from collections import defaultdict
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import transaction
+
+from crypto.commands import Failure
+from crypto.models import State, clock
+from crypto.models.command_log import LATE_LANDING, OPEN, step_line
+from crypto.services.ledger.sql.rows import Row, by_id, lock_by_id
+from crypto.services.ledger.sql.update_acks import write
+from crypto.services.process import process_name
+
+from .ack import UNKNOWN, Ack, ledger_id
+from .client_status import carry_over
+from .events import finished
+from .retry import retry_at
+
+
+def land(acks: list[Ack]) -> list[bool]:
+    """Store acks, whenever and to whomever they come. One transaction; safe to repeat.
+
+    Returns for each whether it ended (or, late, corrected) its row: False for an ack of an unknown command, of another
+    client's command, of one never sent, and for a repeated ack.
+    """
+    if not acks:
+        return []
+    now = clock.now()
+    with transaction.atomic():
+        rows = {row.id: row for row in lock_by_id(list({ack.command_id for ack in acks}))}
+        good = _chosen(acks, rows)
+        groups: dict[_Target, list[Ack]] = defaultdict(list)
+        for id, ack in good.items():
+            groups[_target(rows[id], ack, now)].append(ack)
+        for target, landing in groups.items():
+            _land_group(target, landing, now)
+        carry_over([(rows[id], ack) for id, ack in good.items() if rows[id].state in OPEN], now)
+        finished([id for id, ack in good.items() if not _again(rows[id], ack)])
+    return [good.get(ack.command_id) is ack for ack in acks]
+
+
+def confirmed(acks: list[tuple[UUID, str]]) -> list[bool]:
+    """Which of these acks (client, command id on the wire) need not be presented again: they are in the ledger, or it
+    has no use for them."""
+    ids = [ledger_id(*ack) for ack in acks]
+    waiting = by_id(ids, *OPEN | LATE_LANDING).filter(acked_at=None).values_list("pk", "client_id")
+    open_ids = set(waiting)
+    return [(id, client_id) not in open_ids for id, (client_id, _) in zip(ids, acks, strict=True)]
+
+
+def _chosen(acks: list[Ack], rows: dict[UUID, Row]) -> dict[UUID, Ack]:
+    """The one ack of each row that counts: the first definite one, else the first."""
+    good: dict[UUID, Ack] = {}
+    for ack in acks:
+        row, before = rows.get(ack.command_id), good.get(ack.command_id)
+        if (
+            row is not None
+            and _acceptable(row, ack)
+            and (before is None or before.error == UNKNOWN != ack.error)
+        ):
+            good[row.id] = ack
+    return good
+
+
+def _acceptable(row: Row, ack: Ack) -> bool:
+    if row.client_id != ack.client_id or row.sent_at is None:
+        return False
+    if row.state == State.QUEUED and row.ack_at is not None and row.ack_at == ack.at:
+        return False  # the failure for which it waits to be tried again, told twice
+    return row.state in (OPEN if ack.state is State.TIMED_OUT else OPEN | LATE_LANDING)
+
+
+def _again(row: Row, ack: Ack) -> bool:
+    """Whether this ack does not end its row: the command may run again, and the policy says that it shall."""
+    cls = row.cls
+    if cls is None or row.cancel_requested_at is not None or row.superseded_by is not None:
+        return False
+    if ack.state is State.FAILED:
+        return row.state == State.SENT and cls.retry.retries(Failure.FAILED, row.attempt, row.max_attempts)
+    if ack.state is State.TIMED_OUT and cls.idempotent:
+        # A row that waits already goes on waiting for its next attempt.
+        waits = row.state == State.QUEUED and row.attempt < row.max_attempts
+        return waits or cls.retry.retries(Failure.TIMEOUT, row.attempt, row.max_attempts)
+    return False
+
+
+class _Target(NamedTuple):
+    """What an ack makes of its row; equal ones are one UPDATE."""
+
+    state: State
+    before: str
+    why: str
+    unknown: bool
+    retry_at: datetime | None
+
+
+def _target(row: Row, ack: Ack, now: datetime) -> _Target:
+    unknown = ack.state is State.TIMED_OUT
+    if _again(row, ack):
+        return _Target(State.QUEUED, row.state, ack.why, unknown, retry_at(row, now))
+    return _Target(ack.state, row.state, ack.why, unknown, None)
+
+
+def _land_group(target: _Target, acks: list[Ack], now: datetime) -> None:
+    state, before, why, unknown, again_at = target
+    changes: dict[str, Any] = {"due_at": None, "retry_at": None, "claim": None}
+    if unknown:
+        changes["seen"] = True
+    if state is State.QUEUED:
+        changes |= {"due_at": again_at, "retry_at": again_at}
+    elif before in LATE_LANDING:
+        changes |= {"late": True, "acked_at": now}
+        why = f"{why} (late)"
+    else:
+        changes |= {"acked_at": now, "finished_at": now}
+    step = step_line(state, why=why, process=process_name(), now=now)
+    write(acks, before, step, {"state": state, "reason": why, **changes})

@@ -1,0 +1,73 @@
+"""The sweeper: nothing stays open past its deadline. Any number of replicas may run it at the same time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+
+from crypto.models import CommandLog, State, clock
+from crypto.services.ledger.claim import expire
+from crypto.services.ledger.queue import ring
+from crypto.services.ledger.settle import overdue
+from crypto.services.ledger.sql.rows import by_id, lock
+
+BATCH = 1_000
+RUNG = timedelta(seconds=30)
+"""After a second ring a row is left to its backlog this long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    rung: int = 0
+    timed_out: int = 0
+
+
+def sweep() -> Swept:
+    """One pass over everything that is overdue."""
+    rung = _repeat(_ring_overdue)
+    _repeat(_expire)
+    return Swept(rung, _repeat(_end_overdue))
+
+
+def _repeat(step: Callable[[], int]) -> int:
+    """Batch after batch, until one is not full."""
+    total = 0
+    while found := step():
+        total += found
+        if found < BATCH:
+            break
+    return total
+
+
+def _ring_overdue() -> int:
+    """Ring again for queued rows that are due; claiming, retrying and expiring them is the worker's."""
+    now = clock.now()
+    with transaction.atomic():
+        due = CommandLog.objects.filter(state=State.QUEUED, due_at__lte=now, held=False).order_by("due_at")
+        rows = list(due.select_for_update(skip_locked=True).values_list("lane", "pk")[:BATCH])
+        rung = by_id([pk for _, pk in rows], State.QUEUED)
+        rung.update(due_at=now + RUNG)
+    if not ring(rows):
+        rung.filter(due_at=now + RUNG).update(due_at=now)
+        return 0
+    return len(rows)
+
+
+def _expire() -> int:
+    """End queued rows that came too late, whether or not a worker is there to see it."""
+    now = clock.now()
+    with transaction.atomic():
+        late = CommandLog.objects.filter(state=State.QUEUED, due_at__isnull=False, expires_at__lte=now)
+        rows = lock(late, BATCH)
+        expire(rows, now)
+    return len(rows)
+
+
+def _end_overdue() -> int:
+    """Attempts whose worker was not heard of again: what became of them is unknown."""
+    now = clock.now()
+    with transaction.atomic():
+        rows = lock(CommandLog.objects.filter(state=State.SENT, due_at__lte=now), BATCH)
+        overdue(rows, now)
+    return len(rows)

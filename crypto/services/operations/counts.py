@@ -1,0 +1,53 @@
+"""How an operation stands: a query over its rows, nothing that anybody counts along."""
+
+from collections import Counter
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Case, Count, When
+
+from crypto.models import CommandLog, State
+from crypto.models.command_log import OPEN
+from crypto.services.ledger.settle import WAITS
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    counts: Counter[str]
+    """Rows by state; adds up to the operation's targets."""
+    waves: dict[int, Counter[str]]
+    """The same by wave. Wave 0 was skipped at the start."""
+    held: Counter[int]
+    """By wave: queued rows that nobody may claim yet."""
+    in_flight: int
+    """Rows released and not ended, those that wait for their client to connect left out."""
+    moving: Counter[int]
+    """The same by wave."""
+
+    @property
+    def open(self) -> int:
+        return sum(self.counts[state] for state in OPEN)
+
+    @property
+    def ended(self) -> int:
+        return self.counts.total() - self.open
+
+
+def tally(operation: UUID) -> Tally:
+    counts: Counter[str] = Counter()
+    waves: dict[int, Counter[str]] = {}
+    held: Counter[int] = Counter()
+    moving: Counter[int] = Counter()
+    waits = Case(When(state=State.QUEUED, reason=WAITS, then=True), default=False)
+    groups = (
+        CommandLog.objects.filter(operation=operation).order_by().values("state", "wave", "held", waits=waits)
+    )
+    for group in groups.annotate(rows=Count("pk")):
+        state, wave, rows = group["state"], group["wave"], group["rows"]
+        counts[state] += rows
+        waves.setdefault(wave, Counter())[state] += rows
+        if state == State.QUEUED and group["held"]:
+            held[wave] += rows
+        elif state in OPEN and not group["waits"]:
+            moving[wave] += rows
+    return Tally(counts, waves, held, moving.total(), moving)

@@ -1,0 +1,86 @@
+"""How far an operation is, for people."""
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import close_old_connections
+from django.db.models import Count, Max
+
+from crypto.models import CommandLog, Operation, State, clock
+from crypto.models.command_log import OPEN
+from crypto.services.operations.counts import Tally, tally
+from crypto.services.operations.rollout import finish
+
+REASONS = 10
+PAUSE = 0.2
+"""Seconds between two looks at an operation that is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    state: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    operation: Operation
+    tally: Tally
+    rate: float
+    """Rows ended a second, since the start."""
+    eta: timedelta | None
+    """None where that cannot be told."""
+    reasons: list[Reason]
+    """Why rows did not succeed, the most frequent first."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Every state's, in the order of the ledger's states; they add up to the targets."""
+        return {state.value: self.tally.counts[state] for state in State}
+
+    @property
+    def part(self) -> float:
+        """Ended of all, 0 to 1."""
+        return self.tally.ended / self.operation.targets if self.operation.targets else 1.0
+
+
+def progress(pk: UUID) -> Progress:
+    """Look, and end the operation if it is over and nobody has yet. Raises Operation.DoesNotExist."""
+    standing = tally(pk)
+    if standing.open == 0:
+        finish(pk, standing)
+    operation = Operation.objects.get(pk=pk)
+    return Progress(operation, standing, *_speed(operation, standing), _reasons(pk))
+
+
+def wait_for(pk: UUID, seconds: float) -> Progress:
+    """Like `progress`, once the operation has ended or the time is over."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = progress(pk)
+        left = deadline - time.monotonic()
+        if not found.operation.under_way or left <= 0:
+            return found
+        close_old_connections()
+        time.sleep(min(PAUSE, left))
+
+
+def _speed(operation: Operation, standing: Tally) -> tuple[float, timedelta | None]:
+    went = CommandLog.objects.filter(operation=operation.pk, wave__gt=0)
+    until = went.aggregate(last=Max("finished_at"))["last"] if standing.open == 0 else clock.now()
+    ended = standing.ended - sum(standing.waves.get(0, {}).values())
+    if until is None or ended == 0:
+        return 0.0, timedelta(0) if standing.open == 0 else None
+    rate = ended / max((until - (operation.started_at or operation.created_at)).total_seconds(), 0.001)
+    return rate, timedelta(seconds=standing.open / rate)
+
+
+def _reasons(pk: UUID) -> list[Reason]:
+    bad = CommandLog.objects.filter(operation=pk).exclude(state__in=[*OPEN, State.SUCCEEDED]).order_by()
+    groups = (
+        bad.values_list("state", "reason").annotate(rows=Count("pk")).order_by("-rows", "state", "reason")
+    )
+    return [Reason(*group) for group in groups[:REASONS]]

@@ -1,0 +1,115 @@
+"""Who a selector means right now, and whether that is still whom a preview showed."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from crypto.commands import Command
+from crypto.exceptions import SnapshotChanged
+from crypto.models import Client, ClientStatus, Snapshot, clock
+from crypto.services.ledger.sql.statements import fetch
+from crypto.services.operations.selectors import compile_selector
+
+SAMPLE = 10
+REMEMBERED = timedelta(days=1)
+"""How long a preview's targets are kept for the comparison."""
+
+
+class Target(NamedTuple):
+    id: UUID
+    name: str
+    identity_epoch: str
+    status: str
+    connected: bool
+    supported: bool
+    """Whether the client declared the command, where one must."""
+    paused_by: int | None
+    """The standing order that keeps it paused."""
+    resume_owed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a start would mean; the counts overlap."""
+
+    targets: int
+    offline: int
+    unsupported: int
+    paused: int
+    snapshot: str
+    sample: list[Target]
+
+
+def find(command: type[Command], selector: object, now: datetime) -> list[Target]:
+    """The selector's clients, by id. Raises InvalidParameters."""
+    capability = command.capability()
+    columns = [
+        "id",
+        "name",
+        "identity_epoch",
+        "status",
+        "node__lease_until",
+        "paused_by_id",
+        "resume_owed",
+        *(["capabilities"] if capability else []),
+    ]
+    clients = Client.objects.filter(compile_selector(selector)).order_by("id").values_list(*columns)
+
+    def target(
+        id: UUID,
+        name: str,
+        epoch: str,
+        status: str,
+        lease: datetime | None,
+        paused_by: int | None,
+        resume_owed: bool,
+        declared: Collection[str] = (),
+    ) -> Target:
+        connected, supported = lease is not None and lease > now, not capability or capability in declared
+        return Target(id, name, epoch, status, connected, supported, paused_by, resume_owed)
+
+    return fetch(clients, target)
+
+
+def preview(command: type[Command], selector: object) -> Preview:
+    """Count whom the command would reach, and remember them. Raises InvalidParameters."""
+    now = clock.now()
+    targets = find(command, selector, now)
+    return Preview(
+        targets=len(targets),
+        offline=sum(not target.connected for target in targets),
+        unsupported=sum(not target.supported for target in targets),
+        paused=sum(target.status == ClientStatus.PAUSED for target in targets),
+        snapshot=_remember([target.id for target in targets], now),
+        sample=targets[:SAMPLE],
+    )
+
+
+def snapshot(ids: Iterable[UUID]) -> str:
+    """The hash of these clients, given by id."""
+    return sha256(b"".join(id.bytes for id in ids)).hexdigest()
+
+
+def check_snapshot(expected: str, targets: list[Target]) -> None:
+    """Raises SnapshotChanged if `targets` are not those that `expected` was the snapshot of."""
+    ids = [target.id for target in targets]
+    if snapshot(ids) == expected:
+        return
+    remembered: Any = Snapshot.objects.filter(pk=expected).values_list("members", flat=True).first()
+    if remembered is None:
+        raise SnapshotChanged(None, None)
+    members = bytes(remembered)
+    then = {UUID(bytes=members[at : at + 16]) for at in range(0, len(members), 16)}
+    raise SnapshotChanged(sorted(set(ids) - then), sorted(then - set(ids)))
+
+
+def _remember(ids: list[UUID], now: datetime) -> str:
+    found = Snapshot(hash=snapshot(ids), members=b"".join(id.bytes for id in ids), created_at=now)
+    Snapshot.objects.filter(created_at__lt=now - REMEMBERED).delete()
+    Snapshot.objects.bulk_create(
+        [found], update_conflicts=True, unique_fields=["hash"], update_fields=["created_at"]
+    )
+    return found.hash
