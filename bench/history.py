@@ -35,8 +35,7 @@ def main() -> None:
 def measure(commands: int, rounds: int) -> None:
     # Late: models need Django set up.
     from crypto.models import command_log  # noqa: PLC0415
-    from crypto.services.ledger import issue  # noqa: PLC0415
-    from crypto.services.ledger import issue_inline as insert  # noqa: PLC0415
+    from crypto.services.ledger import issue, issue_inline  # noqa: PLC0415
 
     real = command_log.step_line
     kinds: dict[str, Callable[..., str]] = {"with": real, "without": lambda *args, **kwargs: ""}
@@ -44,7 +43,7 @@ def measure(commands: int, rounds: int) -> None:
     sizes: dict[str, float] = {}
     for _ in range(rounds):
         for kind, step_line in kinds.items():
-            for module in (command_log, issue, insert):
+            for module in (command_log, issue, issue_inline):
                 module.step_line = step_line  # type: ignore[attr-defined]
             taken, sizes[kind] = live(commands)
             seconds[kind].append(taken)
@@ -62,8 +61,8 @@ def live(commands: int) -> tuple[float, float]:
     from crypto.commands.ping import Ping  # noqa: PLC0415
     from crypto.models import Client, CommandLog  # noqa: PLC0415
     from crypto.services.ledger.claim import claim  # noqa: PLC0415
-    from crypto.services.ledger.issue import Request  # noqa: PLC0415
-    from crypto.services.ledger.settle import Ack, land  # noqa: PLC0415
+    from crypto.services.ledger.issue import CommandRequest  # noqa: PLC0415
+    from crypto.services.ledger.settle import Ack, record_acks  # noqa: PLC0415
     from tests import ledger  # noqa: PLC0415
 
     CommandLog.objects.all().delete()
@@ -73,12 +72,12 @@ def live(commands: int) -> tuple[float, float]:
     for start in range(0, commands, BATCH):
         now = timezone.now()
         rows = [
-            Request(client_id=client.id, command=Ping(sequence=number)).row(now, "")
+            CommandRequest(client_id=client.id, command=Ping(sequence=number)).row(now, "")
             for number in range(start, min(start + BATCH, commands))
         ]
         CommandLog.objects.bulk_create(rows)
-        flights = claim([row.id for row in rows])
-        land([Ack(flight.id, client.id, True, "pong", at=now) for flight in flights])
+        attempts = claim([row.id for row in rows])
+        record_acks([Ack(attempt.id, client.id, True, "pong", at=now) for attempt in attempts])
     taken = time.perf_counter() - begin
     return taken, sum(len(row.history) for row in CommandLog.objects.only("history")[:100]) / 100
 

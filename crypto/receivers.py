@@ -9,9 +9,7 @@ from django.dispatch import receiver
 
 from crypto.models import Client, Configuration, Schedule
 from crypto.services import schedules
-from crypto.services.desired import configurations, drift
-from crypto.services.desired import enforcement as enforce
-from crypto.services.desired import standing_orders as standing
+from crypto.services.desired import configurations, drift, enforcement, standing_orders
 from crypto.signals import client_ready
 
 
@@ -26,8 +24,8 @@ def check_schedule(instance: Schedule, raw: bool, **kwargs: Any) -> None:
 def concern_client(instance: Client, raw: bool, **kwargs: Any) -> None:
     """A client whose labels were changed may be concerned by other standing orders, and run another configuration."""
     if not raw:
-        standing.concern([instance.pk])
-        transaction.on_commit(lambda: drift.heal([instance.pk]))
+        standing_orders.apply([instance.pk])
+        transaction.on_commit(lambda: drift.remediate([instance.pk]))
 
 
 @receiver(pre_save, sender=Configuration, dispatch_uid="crypto.configuration.check")
@@ -45,5 +43,5 @@ def publish_configuration(instance: Configuration, **kwargs: Any) -> None:
 
 @receiver(client_ready, dispatch_uid="crypto.greet")
 def greet_clients(client_ids: list[UUID], **kwargs: Any) -> None:
-    enforce.greet(client_ids)
-    drift.heal(client_ids)
+    enforcement.on_ready(client_ids)
+    drift.remediate(client_ids)

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from crypto.models import Client, CommandLog, Operation, OperationState, State, StreamNode
-from crypto.services.ledger.attempt import Flight
+from crypto.services.ledger.attempt import Attempt
 from crypto.services.ledger.claim import claim
 from crypto.services.ledger.issue import command
-from crypto.services.ledger.settle import land
-from crypto.services.operations.counts import Tally, tally
+from crypto.services.ledger.settle import record_acks
+from crypto.services.operations.counts import OperationCounts, count_rows
 from crypto.services.operations.policy import Policy
-from crypto.services.operations.start import Start, start
+from crypto.services.operations.start import OperationRequest, start
 from tests import ledger
 
 
@@ -20,7 +20,7 @@ def clients(count: int, on: StreamNode | None, **fields: Any) -> list[Client]:
 
 def started(name: str = "ping", selector: Any = None, **policy: Any) -> Operation:
     wanted = {} if selector is None else {"selector": selector}
-    return start(Start(command=command(name, {}), policy=Policy.parse(policy), **wanted))
+    return start(OperationRequest(command=command(name, {}), policy=Policy.parse(policy), **wanted))
 
 
 def rows(of: Operation, *states: State) -> list[CommandLog]:
@@ -28,13 +28,13 @@ def rows(of: Operation, *states: State) -> list[CommandLog]:
     return list(found.filter(state__in=states) if states else found)
 
 
-def claimed(of: Operation) -> list[Flight]:
+def claimed(of: Operation) -> list[Attempt]:
     """What a worker gets that was rung for every row of the operation."""
     return claim([row.id for row in rows(of)])
 
 
-def answered(flights: Iterable[Flight], error: str = "") -> None:
-    land([ledger.ack(flight, error) for flight in flights])
+def answered(attempts: Iterable[Attempt], error: str = "") -> None:
+    record_acks([ledger.ack(attempt, error) for attempt in attempts])
 
 
 def state(of: Operation) -> str:
@@ -42,21 +42,21 @@ def state(of: Operation) -> str:
 
 
 def counts(of: Operation) -> dict[str, int]:
-    return {name: number for name, number in tally(of.pk).counts.items() if number}
+    return {name: number for name, number in count_rows(of.pk).by_state.items() if number}
 
 
-def check(of: Operation) -> Tally:
+def check(of: Operation) -> OperationCounts:
     """What holds of every operation at every instant."""
-    after, standing = Operation.objects.get(pk=of.pk), tally(of.pk)
-    assert standing.counts.total() == after.targets == sum(w.total() for w in standing.waves.values())
+    after, totals = Operation.objects.get(pk=of.pk), count_rows(of.pk)
+    assert totals.by_state.total() == after.targets == sum(w.total() for w in totals.by_wave.values())
     if not after.under_way:
-        assert standing.open == 0
+        assert totals.open == 0
         assert after.finished_at is not None
     if after.state == OperationState.COMPLETED:
-        assert set(standing.counts) <= {State.SUCCEEDED}
+        assert set(totals.by_state) <= {State.SUCCEEDED}
     if after.state == OperationState.STOPPING:
-        assert standing.counts[State.QUEUED] == 0
+        assert totals.by_state[State.QUEUED] == 0
     for row in rows(of):
         assert row.is_open or row.reason != "", row.history
         assert not (row.state == State.SENT and row.attempt == 0)
-    return standing
+    return totals

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from crypto.models import Client, CommandLog, State, StreamNode
 from crypto.models.command_log import ANSWERED, UNDELIVERED, legal
-from crypto.services.ledger.attempt import Flight
+from crypto.services.ledger.attempt import Attempt
 from crypto.services.ledger.claim import claim
-from crypto.services.ledger.issue import Request, command, issue
+from crypto.services.ledger.issue import CommandRequest, command, issue
 from crypto.services.ledger.settle import Ack
 
 HOUR = timedelta(hours=1)
@@ -31,29 +31,29 @@ def queued(
     to: Client, name: str = "ping", params: dict[str, Any] | None = None, **options: Any
 ) -> CommandLog:
     """A command just issued."""
-    return issue(Request(client_id=to.id, command=command(name, params), **options))
+    return issue(CommandRequest(client_id=to.id, command=command(name, params), **options))
 
 
-def sent(to: Client, name: str = "ping", **options: Any) -> Flight:
+def sent(to: Client, name: str = "ping", **options: Any) -> Attempt:
     """A command under way for the first time."""
-    (flight,) = claim([queued(to, name, **options).id])
-    return flight
+    (attempt,) = claim([queued(to, name, **options).id])
+    return attempt
 
 
-def ack(of: Flight | CommandLog, error: str = "", client_id: UUID | None = None, **fields: Any) -> Ack:
+def ack(of: Attempt | CommandLog, error: str = "", client_id: UUID | None = None, **fields: Any) -> Ack:
     return Ack(of.id, client_id or of.client_id, success=not error, error=error, **fields)
 
 
-def row(of: Flight | CommandLog) -> CommandLog:
+def row(of: Attempt | CommandLog) -> CommandLog:
     return CommandLog.objects.get(pk=of.id)
 
 
-def states(of: Flight | CommandLog) -> list[str]:
+def states(of: Attempt | CommandLog) -> list[str]:
     """Every state it went through."""
     return [step.state for step in row(of).steps]
 
 
-def hurry(*of: Flight | CommandLog) -> None:
+def hurry(*of: Attempt | CommandLog) -> None:
     """Let the time come for which these rows wait: a retry, a deadline, the end of a lease."""
     past = timezone.now() - timedelta(seconds=1)
     rows = CommandLog.objects.open().filter(pk__in=[each.id for each in of])

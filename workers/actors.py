@@ -6,7 +6,7 @@ import dramatiq
 from dramatiq import Broker, Middleware, Worker
 
 from crypto.services.delivery.dispatcher import dispatcher
-from crypto.services.fleet.worker_heartbeat import Beat
+from crypto.services.fleet.worker_heartbeat import Heartbeat
 from crypto.tuning import tune_garbage_collection
 
 SETTLE = 8.0
@@ -25,10 +25,10 @@ class SignsOfLife(Middleware):
     """Lets it be seen which lanes are worked on."""
 
     def __init__(self) -> None:
-        self._beats: dict[Worker, Beat] = {}
+        self._beats: dict[Worker, Heartbeat] = {}
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        beat = self._beats[worker] = Beat(worker.consumer_whitelist or broker.get_declared_queues())
+        beat = self._beats[worker] = Heartbeat(worker.consumer_whitelist or broker.get_declared_queues())
         beat.start()
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:

@@ -7,7 +7,7 @@ from bench.figures import tell
 from crypto.commands.sync_wallets import SyncWallets
 from crypto.models import CommandLog, State
 from crypto.models.command_log import OPEN
-from crypto.services.operations.start import Start, start
+from crypto.services.operations.start import OperationRequest, start
 
 LOOK = 0.02
 """Seconds between two looks at the ledger."""
@@ -15,7 +15,7 @@ LOOK = 0.02
 
 def run(count: int) -> None:
     began = perf_counter()
-    operation = start(Start(command=SyncWallets()))
+    operation = start(OperationRequest(command=SyncWallets()))
     issued = perf_counter() - began
     rows = CommandLog.objects.filter(operation=operation.pk).order_by()
     while rows.filter(state__in=OPEN).exists():

@@ -15,7 +15,7 @@ from bench.actors import nothing
 from bench.figures import tell
 from crypto.commands.ping import Ping
 from crypto.models import Client, CommandLog, Offline
-from crypto.services.ledger.issue import Request, issue
+from crypto.services.ledger.issue import CommandRequest, issue
 
 LOOK = 0.01
 
@@ -28,7 +28,7 @@ def _send_nothing(count: int) -> None:
 def _issue_pings(count: int) -> None:
     clients = Client.objects.connected().values_list("pk", flat=True)
     for client_id in islice(cycle(clients), count):
-        issue(Request(client_id=client_id, command=Ping(), offline=Offline.FAIL))
+        issue(CommandRequest(client_id=client_id, command=Ping(), offline=Offline.FAIL))
 
 
 def _queued() -> int:

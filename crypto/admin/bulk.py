@@ -20,7 +20,7 @@ from crypto.commands import Command, parameters, registry
 from crypto.exceptions import InvalidParameters, OrchestratorError
 from crypto.models import Client, Snapshot, Source
 from crypto.services.operations.selectors import MAX_IDS
-from crypto.services.operations.start import MAX_REASON, Start, start
+from crypto.services.operations.start import MAX_REASON, OperationRequest, start
 from crypto.services.operations.targets import preview
 from crypto.services.permissions import permission
 
@@ -92,7 +92,7 @@ class BulkActions(ModelAdmin):
             return confirmation(self, request, cls, ids, form)
         try:
             operation = start(
-                Start(
+                OperationRequest(
                     command=form.command,
                     selector={"ids": ids},
                     source=Source.ADMIN,

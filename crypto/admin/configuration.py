@@ -14,7 +14,7 @@ from crypto.commands.update_config import UpdateConfig
 from crypto.exceptions import InvalidParameters
 from crypto.models import Configuration
 from crypto.services.desired import configurations
-from crypto.services.desired.drift import Standing, members
+from crypto.services.desired.drift import DriftStatus, members
 from crypto.services.permissions import permission
 
 SHOWN = 50
@@ -57,7 +57,7 @@ class ConfigurationAdmin(ModelAdmin):
 
     @display(description="not in step")
     def out_of_step(self, configuration: Configuration) -> SafeString:
-        others = [m for m in members(configuration) if m.standing is not Standing.IN_STEP][:SHOWN]
+        others = [m for m in members(configuration) if m.standing is not DriftStatus.IN_STEP][:SHOWN]
         lines = ((m.name or m.client_id, m.running, m.standing.value, m.reason) for m in others)
         return format_html_join("", "<div>{}: runs version {}, {} {}</div>", lines)
 

@@ -17,7 +17,7 @@ from crypto.admin.reading import Reading
 from crypto.commands import registry
 from crypto.exceptions import OrchestratorError
 from crypto.models import Operation, OperationState, Source, State
-from crypto.services.operations import actions as control
+from crypto.services.operations import actions
 from crypto.services.operations.progress import Progress, progress
 from crypto.services.permissions import permission_of
 
@@ -43,10 +43,10 @@ BARS = {
 }
 """How each state is drawn in the bar; what waits is left empty."""
 VERBS: dict[str, tuple[str, Callable[[UUID, str], Operation]]] = {
-    "pause": ("Pause", control.pause),
-    "resume": ("Resume", control.resume),
-    "step": ("Next wave", control.step),
-    "cancel": ("Cancel", control.cancel),
+    "pause": ("Pause", actions.pause),
+    "resume": ("Resume", actions.resume),
+    "step": ("Next wave", actions.step),
+    "cancel": ("Cancel", actions.cancel),
 }
 POSSIBLE = {OperationState.RUNNING: ("pause", "cancel"), OperationState.PAUSED: ("resume", "step", "cancel")}
 
@@ -133,7 +133,7 @@ class OperationAdmin(Reading):
         who = request.user.get_username()
         try:
             if verb == "retry":
-                operation = control.retry(pk, source=Source.ADMIN, principal=who)
+                operation = actions.retry(pk, source=Source.ADMIN, principal=who)
             elif verb in VERBS:
                 VERBS[verb][1](pk, who)
         except OrchestratorError as error:
@@ -158,7 +158,7 @@ def _asked(operation: Operation) -> list[tuple[str, str]]:
 
 
 def _context(request: HttpRequest, found: Progress) -> dict[str, Any]:
-    operation, counts = found.operation, found.tally.counts
+    operation, counts = found.operation, found.totals.by_state
     verbs = list(POSSIBLE.get(OperationState(operation.state), ()))
     if operation.waves == 1 and "step" in verbs:
         verbs.remove("step")

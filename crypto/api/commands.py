@@ -46,7 +46,7 @@ def send(cls: type[Command], request: Request, client_id: str) -> Response:
     """Run the command and answer with the client's ack, or queue it where the caller prefers that."""
     respond_async = wants_async(request)
     given = arguments.read(cls, request.query_params, body(request), respond_async)
-    wanted = issue.Request(
+    wanted = issue.CommandRequest(
         client_id=_uuid(client_id),
         command=given.command,
         source=Source.REST,

@@ -19,7 +19,7 @@ from crypto.api.operation_calls import may_send
 from crypto.api.schema import Error
 from crypto.commands.update_config import UpdateConfig
 from crypto.models import Configuration
-from crypto.services.desired.drift import Standing, members
+from crypto.services.desired.drift import DriftStatus, members
 
 FORBIDDEN = {403: OpenApiResponse(Error, "You may not change configurations, or not send them.")}
 
@@ -46,7 +46,7 @@ class MemberSerializer(serializers.Serializer[Any]):
     client = serializers.UUIDField(source="client_id")
     name = serializers.CharField()
     running = serializers.IntegerField(help_text="The version it reports.")
-    standing = serializers.ChoiceField([(s.name, s.value) for s in Standing], source="standing.name")
+    standing = serializers.ChoiceField([(s.name, s.value) for s in DriftStatus], source="standing.name")
     reason = serializers.CharField(help_text="Why it was refused, or failed.")
 
 

@@ -114,7 +114,7 @@ RESPONSES = {
 def described(found: Progress, request: Request) -> dict[str, Any]:
     figures = {
         "counts": found.counts,
-        "ended": found.tally.ended,
+        "ended": found.totals.ended,
         "rate": round(found.rate, 1),
         "eta_seconds": None if found.eta is None else round(found.eta.total_seconds(), 1),
         "reasons": [{"state": r.state, "reason": r.reason, "count": r.count} for r in found.reasons],

@@ -20,7 +20,7 @@ from crypto.services.ledger.issue import command
 from crypto.services.operations import progress
 from crypto.services.operations.policy import Policy
 from crypto.services.operations.selectors import EVERYBODY
-from crypto.services.operations.start import Start, start
+from crypto.services.operations.start import OperationRequest, start
 from crypto.services.permissions import permission
 
 WAIT = Seconds("Seconds to wait for the operation's end.", {"type": "number", "minimum": 0, "maximum": 60})
@@ -42,7 +42,7 @@ def begin(request: Request, asked: Command, options: Mapping[str, object]) -> Re
     """Start the operation and answer with its progress."""
     seconds = wait(options.get("wait", 0.0))
     operation = start(
-        Start(
+        OperationRequest(
             command=asked,
             selector=options.get("selector", EVERYBODY),
             policy=Policy.parse(options.get("policy", {})),

@@ -26,15 +26,14 @@ from crypto.api.schema import Error
 from crypto.api.waiting import seat
 from crypto.commands import registry
 from crypto.models import Operation, OperationState, Source
-from crypto.services.operations import actions as control
-from crypto.services.operations import progress, targets
+from crypto.services.operations import actions, progress, targets
 from crypto.services.operations.selectors import EVERYBODY
 
 COMMAND: dict[str, Any] = {
     "command": {"type": "string", "enum": sorted(registry)},
     "params": {"type": "object", "description": "The command's parameters."},
 }
-STATES = {"type": "array", "items": {"type": "string", "enum": [state.value for state in control.RETRYABLE]}}
+STATES = {"type": "array", "items": {"type": "string", "enum": [state.value for state in actions.RETRYABLE]}}
 CONTROLLED = {
     200: OperationDetail,
     403: OpenApiResponse(Error, "You may not send the operation's command."),
@@ -105,25 +104,25 @@ class OperationViewSet(ReadOnlyModelViewSet[Operation]):
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         """End what was not sent; what was sent is awaited."""
-        return self._control(request, control.cancel)
+        return self._control(request, actions.cancel)
 
     @extend_schema(operation_id="operation_pause", request=None, responses=CONTROLLED)
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
         """Send nothing more until it is resumed."""
-        return self._control(request, control.pause)
+        return self._control(request, actions.pause)
 
     @extend_schema(operation_id="operation_resume", request=None, responses=CONTROLLED)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
         """Go on, also past a gate that held it up."""
-        return self._control(request, control.resume)
+        return self._control(request, actions.resume)
 
     @extend_schema(operation_id="operation_step", request=None, responses=CONTROLLED)
     @action(detail=True, methods=["post"])
     def step(self, request: Request, pk: str) -> Response:
         """Send the present wave and then pause again."""
-        return self._control(request, control.step)
+        return self._control(request, actions.step)
 
     @extend_schema(
         operation_id="operation_retry",
@@ -136,8 +135,8 @@ class OperationViewSet(ReadOnlyModelViewSet[Operation]):
         """Send the command again, as an operation of its own, to the targets that ended in these states."""
         values = object_body(request)
         only(values, {"states", "reason"})
-        states = values.get("states", control.RETRIED)
-        child = control.retry(
+        states = values.get("states", actions.RETRIED)
+        child = actions.retry(
             self._controlled(request),
             states if isinstance(states, list | tuple) else [],
             source=Source.REST,

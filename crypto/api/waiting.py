@@ -10,9 +10,9 @@ from threading import BoundedSemaphore
 
 from rest_framework.exceptions import APIException
 
-from crypto.services.delivery.execute import run
+from crypto.services.delivery.execute import execute_and_wait
 from crypto.services.ledger.attempt import Result
-from crypto.services.ledger.issue import Request
+from crypto.services.ledger.issue import CommandRequest
 
 WAITERS = 1_000
 """Requests of one process that may wait at the same time."""
@@ -29,10 +29,10 @@ class TooManyWait(APIException):
     wait = 1
 
 
-def wait_for(request: Request) -> Result:
+def wait_for(request: CommandRequest) -> Result:
     """Raises TooManyWait, UnknownClient, DedupeConflict."""
     with seat():
-        return run(request)
+        return execute_and_wait(request)
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def watch(pk: UUID) -> Standing:
             bar.update(
                 task,
                 total=operation.targets,
-                completed=found.tally.ended,
+                completed=found.totals.ended,
                 state=operation.state.lower() if operation.under_way else "ended",
                 rate=found.rate,
                 counts=counts(found),

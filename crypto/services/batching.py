@@ -17,13 +17,13 @@ R = TypeVar("R")
 
 RETRIES = 8
 """A batch that the database refuses for the moment (lock, deadlock, restart) is tried again this often."""
-LINGER = 0.03
+MAX_DELAY = 0.03
 """Seconds that a batch waits for more where much is coming."""
 PAUSE = 0.05
 """Seconds before the second try; doubled each time, so that about 12 s of outage are bridged."""
 
 
-class Gatherer(Generic[T, R]):
+class Batcher(Generic[T, R]):
     """Calls `work` with everything that waits, on a thread of its own, one batch after the other.
 
     `work` returns one result an item, in order. It must be safe to repeat after a database error: it does all it
@@ -36,8 +36,8 @@ class Gatherer(Generic[T, R]):
         work: Callable[[list[T]], list[R]],
         limit: int = 500,
         *,
-        patient: bool = False,
-        crowded: Callable[[], bool] = lambda: False,
+        retry_forever: bool = False,
+        busy: Callable[[], bool] = lambda: False,
     ) -> None:
         """`patient`: what is handed in must not get lost; it is tried until the database takes it or `close`.
 
@@ -45,8 +45,8 @@ class Gatherer(Generic[T, R]):
         to it, for a transaction costs as much as some dozen rows.
         """
         self._name = name
-        self._patient = patient
-        self._crowded = crowded
+        self._retry_forever = retry_forever
+        self._busy = busy
         self._work = work
         self._limit = limit
         self._waiting: deque[tuple[T, Future[R] | None]] = deque()
@@ -115,13 +115,13 @@ class Gatherer(Generic[T, R]):
         with self._wake:
             while not self._waiting and not self._closing:
                 self._wake.wait()
-            self._wake.wait_for(self._worth_it, LINGER)
+            self._wake.wait_for(self._worth_it, MAX_DELAY)
             batch = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
             self._room.notify_all()
             return batch
 
     def _worth_it(self) -> bool:
-        return self._closing or len(self._waiting) >= self._limit or not self._crowded()
+        return self._closing or len(self._waiting) >= self._limit or not self._busy()
 
     def _try(self, items: list[T]) -> list[R]:
         for tries in count():
@@ -129,7 +129,7 @@ class Gatherer(Generic[T, R]):
                 return self._work(items)
             except (OperationalError, InterfaceError) as error:
                 connections.close_all()
-                if tries >= RETRIES and (self._closing or not self._patient):
+                if tries >= RETRIES and (self._closing or not self._retry_forever):
                     raise
                 logger.warning("%s: %s; trying again", self._name, error)
                 with self._wake:

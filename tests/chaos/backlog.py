@@ -106,13 +106,13 @@ def queue(clients: list[UUID], each: int, record: Path) -> None:
     django.setup()
     from crypto.commands import registry  # noqa: PLC0415
     from crypto.models import Client, Offline  # noqa: PLC0415
-    from crypto.services.ledger.issue import Request, issue  # noqa: PLC0415
+    from crypto.services.ledger.issue import CommandRequest, issue  # noqa: PLC0415
 
     Client.objects.bulk_create([Client(id=id) for id in clients])
     with record.open("w") as file:
         for _ in range(each):
             for id in clients:
-                asked = Request(
+                asked = CommandRequest(
                     client_id=id,
                     command=registry[VERB](),
                     offline=Offline.QUEUE,

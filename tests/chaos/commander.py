@@ -29,7 +29,7 @@ from crypto.exceptions import DedupeConflict, OrchestratorError  # noqa: E402
 from crypto.models import Offline  # noqa: E402
 from crypto.services.delivery.dispatcher import dispatcher  # noqa: E402
 from crypto.services.ledger.cancel import cancel  # noqa: E402
-from crypto.services.ledger.issue import Request, issue  # noqa: E402
+from crypto.services.ledger.issue import CommandRequest, issue  # noqa: E402
 
 VERBS = {
     "ping": 8,
@@ -51,7 +51,7 @@ class Commander:
         self._lot = random.Random(seed)
         self._clients = clients
         self._record = record
-        self._keyed: list[Request] = []
+        self._keyed: list[CommandRequest] = []
         self._recent: deque[UUID] = deque(maxlen=20)
         self._version = 0
 
@@ -96,13 +96,13 @@ class Commander:
         if self._recent:
             cancel([self._lot.choice(self._recent)], "chaos")
 
-    def _issue(self, request: Request) -> None:
+    def _issue(self, request: CommandRequest) -> None:
         self._write("will", request)
         id = issue(request).id
         self._write("has", request, str(id))
         self._recent.append(id)
 
-    def _request(self, **given: Any) -> Request:
+    def _request(self, **given: Any) -> CommandRequest:
         lot = self._lot
         values: dict[str, Any] = {
             "id": UUID(int=lot.getrandbits(128), version=4),
@@ -113,13 +113,13 @@ class Commander:
             "expires_in": timedelta(seconds=lot.choice((2, 15, 40))),
             "principal": "chaos",
         }
-        return Request(**{**values, **given})
+        return CommandRequest(**{**values, **given})
 
     def _command(self, verb: str) -> Command:
         self._version += verb == "update_config"
         return registry[verb](**({"version": self._version} if verb == "update_config" else {}))
 
-    def _write(self, what: str, request: Request, id: str = "") -> None:
+    def _write(self, what: str, request: CommandRequest, id: str = "") -> None:
         line = {
             "what": what,
             "id": id or str(request.id),
@@ -130,7 +130,7 @@ class Commander:
         os.write(self._record, (json.dumps(line) + "\n").encode())
 
 
-def _other(request: Request) -> Command:
+def _other(request: CommandRequest) -> Command:
     return registry["ping" if request.command.name != "ping" else "request_status"]()
 
 

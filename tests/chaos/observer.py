@@ -15,7 +15,7 @@ from django.db.models import Count  # noqa: E402
 
 from crypto.commands import registry  # noqa: E402
 from crypto.models import Client, CommandLog  # noqa: E402
-from crypto.services.ledger.queue import ring  # noqa: E402
+from crypto.services.ledger.queue import enqueue  # noqa: E402
 
 PLAIN = ("command", "state", "attempt", "max_attempts", "offline", "seen", "late", "dedupe_key")
 TIMES = ("due_at", "expires_at", "created_at", "sent_at", "finished_at", "acked_at")
@@ -49,7 +49,7 @@ def commands() -> dict[str, bool]:
 def ring_again() -> int:
     """Ring a second time for some of what was issued last, done or not: messages are delivered at least once."""
     known = list(CommandLog.objects.order_by("-created_at").values_list("lane", "pk")[:100])
-    ring(known)
+    enqueue(known)
     return len(known)
 
 

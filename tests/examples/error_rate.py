@@ -6,7 +6,7 @@ from uuid import UUID
 from django.dispatch import receiver
 
 from crypto.models import Client, ClientStatus, CommandLog, Source, State
-from crypto.services.ledger.issue import Request, command, issue
+from crypto.services.ledger.issue import CommandRequest, command, issue
 from crypto.signals import command_finished
 
 LAST = 10
@@ -23,7 +23,7 @@ def pause_who_fails(commands: list[UUID], **kwargs: Any) -> None:
         pausing = client.commands.open().filter(command="pause").exists()
         if failures >= TOO_MANY and not pausing:
             issue(
-                Request(
+                CommandRequest(
                     client_id=client.pk,
                     command=command("pause", {"reason": f"{failures} of its last {LAST} commands failed"}),
                     source=Source.SIGNAL,

@@ -2,7 +2,7 @@
 
 import threading
 
-from crypto.services.batching import Gatherer
+from crypto.services.batching import Batcher
 
 
 def test_a_caller_that_stops_waiting_ends_nothing() -> None:
@@ -13,7 +13,7 @@ def test_a_caller_that_stops_waiting_ends_nothing() -> None:
         assert go_on.wait(10)
         return [item * 2 for item in items]
 
-    gatherer = Gatherer("test", work)
+    gatherer = Batcher("test", work)
     first = gatherer.put(1)
     assert began.wait(10)
     second = gatherer.put(2)

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from crypto.grpc.streaming import Order, Outcome, OutcomeKind
-from crypto.services import wire as convert
+from crypto.services import conversion
 from crypto.services.delivery.transport import KINDS, CryptoOrder
-from crypto.services.ledger.settle import land
+from crypto.services.ledger.settle import record_acks
 from crypto.services.reports.inbox import Inbox
 from crypto.wire.crypto_streaming_pb2 import AckBatch, CommandBatch, CommandOutcome
 
@@ -43,4 +43,4 @@ async def keep_acks(inbox: Inbox, outcomes: list[Outcome]) -> None:
     """Settle acks whose caller is gone: they are the truth, whoever asked."""
     for outcome in outcomes:
         if outcome.kind is OutcomeKind.ACKED:
-            inbox.put(land, convert.ack(UUID(outcome.client_id), outcome.ack))
+            inbox.put(record_acks, conversion.ack(UUID(outcome.client_id), outcome.ack))

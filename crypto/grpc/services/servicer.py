@@ -16,7 +16,7 @@ from crypto.grpc.streaming import ControlStream
 from crypto.models import Source, State
 from crypto.services.delivery.dispatcher import dispatcher
 from crypto.services.ledger.attempt import Result
-from crypto.services.ledger.issue import TIMEOUTS, Request
+from crypto.services.ledger.issue import TIMEOUTS, CommandRequest
 from crypto.services.ledger.settle import ledger_id
 from crypto.wire.common_pb2 import CommandAck
 from crypto.wire.crypto_streaming_pb2 import (
@@ -85,7 +85,7 @@ class CryptoServicer(CryptoStreamingServiceServicer):
             await context.abort(
                 grpc.StatusCode.INVALID_ARGUMENT, "the request has no command_id or no known command"
             )
-        asked = Request(
+        asked = CommandRequest(
             id=ledger_id(client_id, wire_id),
             wire_id=wire_id,
             client_id=client_id,

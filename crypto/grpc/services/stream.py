@@ -22,11 +22,11 @@ from crypto.grpc.streaming import (
     StreamEnd,
     StreamingConfig,
 )
-from crypto.services import wire as convert
+from crypto.services import conversion
 from crypto.services.delivery.dispatcher import dispatcher
 from crypto.services.fleet.node_lease import NodeLease
-from crypto.services.fleet.presence import Departure, arrive, depart, ring_waiting, touch
-from crypto.services.ledger.settle import confirmed, land
+from crypto.services.fleet.presence import Departure, arrive, depart, enqueue_waiting, touch
+from crypto.services.ledger.settle import confirmed, record_acks
 from crypto.services.reports.inbox import Inbox, Store
 from crypto.wire.common_pb2 import CommandAck
 from crypto.wire.crypto_streaming_pb2 import (
@@ -109,7 +109,7 @@ class CryptoStreams(BidirectionalStreamingService[ClientMessage, DjangoCommand, 
         session.epoch = await self._store(arrive, came) or 0
         session.held = "journal" in came.capabilities
         if not session.held:
-            self.inbox.put(ring_waiting, id)
+            self.inbox.put(enqueue_waiting, id)
 
     async def on_message(self, session: Session, message: ClientMessage) -> None:
         payload = message.WhichOneof("payload")
@@ -142,7 +142,7 @@ class CryptoStreams(BidirectionalStreamingService[ClientMessage, DjangoCommand, 
 
     async def on_orphan_ack(self, session: Session, ack: CommandAck) -> None:
         self.on_acked(session, ack.command_id)
-        self.inbox.put(land, convert.ack(session.state.id, ack))
+        self.inbox.put(record_acks, conversion.ack(session.state.id, ack))
 
     async def on_invalid(self, session: Session, message: ClientMessage, error: InvalidMessage) -> None:
         """A refused message is acknowledged too: sending it again would not make it better."""
@@ -160,13 +160,13 @@ class CryptoStreams(BidirectionalStreamingService[ClientMessage, DjangoCommand, 
     async def _read_digest(self, session: Session, message: ClientMessage) -> None:
         """What the journal knows is settled before the client is sent anything new."""
         acks = digest_acks(session.state.id, message)
-        await asyncio.gather(*(self._store(land, ack) for ack in acks))
+        await asyncio.gather(*(self._store(record_acks, ack) for ack in acks))
         digest = message.journal_digest
         ids = [ack.command_id for ack in digest.finished] + list(digest.unknown)
         session.post(DjangoCommand(journal_ack=JournalAck(command_ids=ids)))
         if session.held:
             session.release()
-            self.inbox.put(ring_waiting, session.state.id)
+            self.inbox.put(enqueue_waiting, session.state.id)
 
     async def _confirm(self, session: Session) -> None:
         """Tell the client which of its acks are committed, so that its journal need not present them again."""

@@ -15,8 +15,8 @@ from crypto.exceptions import InvalidParameters, OrchestratorError
 from crypto.management import show
 from crypto.management.one_line import USAGE, OneLineCommand, OneLineParser
 from crypto.models import CommandLog, Offline, Source, State
-from crypto.services.delivery.execute import run
-from crypto.services.ledger.issue import Request, issue
+from crypto.services.delivery.execute import execute_and_wait
+from crypto.services.ledger.issue import CommandRequest, issue
 
 EXIT_CODES = {
     State.SUCCEEDED: 0,
@@ -58,7 +58,7 @@ class Command(OneLineCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             request = _request(registry[options["verb"]], options)
-            row = self._queued(request, options) if options["queue"] else _read(run(request).id)
+            row = self._queued(request, options) if options["queue"] else _read(execute_and_wait(request).id)
         except OrchestratorError as error:
             raise CommandError(str(error), returncode=USAGE) from error
         self._show(row, as_json=options["json"])
@@ -66,7 +66,7 @@ class Command(OneLineCommand):
         if code:
             raise SystemExit(code)
 
-    def _queued(self, request: Request, options: dict[str, Any]) -> CommandLog:
+    def _queued(self, request: CommandRequest, options: dict[str, Any]) -> CommandLog:
         row = issue(request)
         if options["no_wait"]:
             return row
@@ -122,7 +122,7 @@ def _add_options(verb: ArgumentParser, cls: type[Vocable]) -> None:
     options.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def _request(cls: type[Vocable], options: dict[str, Any]) -> Request:
+def _request(cls: type[Vocable], options: dict[str, Any]) -> CommandRequest:
     """What the command line asks for. Raises InvalidParameters."""
     values = {
         name.removeprefix(PARAMETER): value for name, value in options.items() if name.startswith(PARAMETER)
@@ -130,7 +130,7 @@ def _request(cls: type[Vocable], options: dict[str, Any]) -> Request:
     for option in QUEUE_ONLY:
         if options[option] and not options["queue"]:
             raise InvalidParameters({f"--{option.replace('_', '-')}": ["Only with --queue."]})
-    return Request(
+    return CommandRequest(
         client_id=_uuid(options["client_id"]),
         command=cls.parse_text(values),
         source=Source.CLI,

@@ -14,17 +14,17 @@ from crypto.management import show
 from crypto.management.one_line import USAGE, OneLineCommand
 from crypto.management.watch import EXITS, counts, exit_code, watch
 from crypto.models import Operation, Source
-from crypto.services.operations import actions as control
+from crypto.services.operations import actions
 from crypto.services.operations.progress import Progress, progress
-from crypto.services.operations.start import Start, start
+from crypto.services.operations.start import OperationRequest, start
 from crypto.services.operations.targets import Preview, preview
 
 CONFLICT = 3
 CONTROLS: dict[str, tuple[Callable[[UUID, str], Operation], str]] = {
-    "pause": (control.pause, "send nothing more until it is resumed"),
-    "resume": (control.resume, "go on, also past a gate"),
-    "step": (control.step, "send the present wave, then pause again"),
-    "cancel": (control.cancel, "end what was not sent; what was sent is awaited"),
+    "pause": (actions.pause, "send nothing more until it is resumed"),
+    "resume": (actions.resume, "go on, also past a gate"),
+    "step": (actions.step, "send the present wave, then pause again"),
+    "cancel": (actions.cancel, "end what was not sent; what was sent is awaited"),
 }
 
 
@@ -54,7 +54,7 @@ class Command(OneLineCommand):
             verb(name, summary).add_argument("id", type=UUID, metavar="ID")
         again = verb("retry", "send it again to those that ended badly, and watch")
         again.add_argument("id", type=UUID, metavar="ID")
-        again.add_argument("--states", metavar="A,B,…", help=f"({','.join(control.RETRIED)})")
+        again.add_argument("--states", metavar="A,B,…", help=f"({','.join(actions.RETRIED)})")
         again.add_argument("--reason", default="", help="why, for the record")
         again.add_argument("--no-watch", action="store_true", help="do not wait for its end")
 
@@ -132,7 +132,7 @@ def _add_start(parser: ArgumentParser) -> None:
 
 def _start(options: dict[str, Any]) -> Operation:
     return start(
-        Start(
+        OperationRequest(
             command=given.command(options),
             selector=given.selector(options),
             policy=given.policy(options),
@@ -145,8 +145,8 @@ def _start(options: dict[str, Any]) -> Operation:
 
 
 def _retry(options: dict[str, Any]) -> Operation:
-    states = options["states"].upper().split(",") if options["states"] else control.RETRIED
-    return control.retry(
+    states = options["states"].upper().split(",") if options["states"] else actions.RETRIED
+    return actions.retry(
         options["id"], states, source=Source.CLI, principal=getpass.getuser(), reason=options["reason"]
     )
 
@@ -174,7 +174,7 @@ def _described(found: Progress) -> dict[str, Any]:
         "principal": operation.principal,
         "parent": operation.parent_id,
         "targets": operation.targets,
-        "ended": found.tally.ended,
+        "ended": found.totals.ended,
         "counts": found.counts,
         "rate": round(found.rate, 1),
         "eta_seconds": None if found.eta is None else round(found.eta.total_seconds(), 1),

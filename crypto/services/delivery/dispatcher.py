@@ -19,15 +19,15 @@ from crypto.commands import Failure
 from crypto.grpc.streaming import Outcome, OutcomeKind
 from crypto.models import Client, State, clock
 from crypto.models.stream_node import alive
-from crypto.services import wire as convert
-from crypto.services.batching import Gatherer
+from crypto.services import conversion
+from crypto.services.batching import Batcher
 from crypto.services.delivery.transport import submit
-from crypto.services.ledger.attempt import Flight, Result
+from crypto.services.ledger.attempt import Attempt, Result
 from crypto.services.ledger.claim import claim
-from crypto.services.ledger.issue import Request
+from crypto.services.ledger.issue import CommandRequest
 from crypto.services.ledger.issue_inline import Inline, Inserted, insert
-from crypto.services.ledger.settle import Ack, Miss, land, miss
-from crypto.services.ledger.settle.fast_path import land_plain
+from crypto.services.ledger.settle import Ack, FailedAttempt, record_acks, record_failures
+from crypto.services.ledger.settle.fast_path import record_fast
 
 CLAIMABLE = 1_000
 """Ids that may wait to be claimed; beyond them messages stay with the broker, where other processes find them."""
@@ -44,18 +44,18 @@ FAILURES = {
 
 
 class Ending(NamedTuple):
-    flight: Flight
-    news: Ack | Miss
+    attempt: Attempt
+    news: Ack | FailedAttempt
 
 
 class Dispatcher:
     """One per process. Its threads start with the first use, so it is safe to make before a fork."""
 
     def __init__(self, window: int) -> None:
-        self._claims: Gatherer[UUID, None] = Gatherer("claim", self._claim, limit=CLAIMABLE)
-        self._inserts: Gatherer[Inline, Inserted] = Gatherer("insert", insert)
-        self._endings: Gatherer[Ending, None] = Gatherer(
-            "settle", self._settle, 1_000, patient=True, crowded=lambda: self._queued > CROWD
+        self._claims: Batcher[UUID, None] = Batcher("claim", self._claim, limit=CLAIMABLE)
+        self._inserts: Batcher[Inline, Inserted] = Batcher("insert", insert)
+        self._endings: Batcher[Ending, None] = Batcher(
+            "settle", self._settle, 1_000, retry_forever=True, busy=lambda: self._queued > CROWD
         )
         self._window = window
         self._queued = 0
@@ -71,7 +71,7 @@ class Dispatcher:
         self._claims.wait_for_room(min(CLAIMABLE, self._window))
         self._claims.put_many(ids)
 
-    def execute(self, request: Request, wait: bool = True) -> Future[Result]:
+    def execute(self, request: CommandRequest, wait: bool = True) -> Future[Result]:
         """Run one command now, past the queues, with the same rows in the ledger.
 
         The future raises UnknownClient or DedupeConflict if nothing was issued. `wait=False`: it is done as soon as
@@ -84,10 +84,10 @@ class Dispatcher:
         result: Future[Result] = Future()
         result.set_running_or_notify_cancel()  # a caller that goes away does not cancel what is under way
 
-        def take_off(done: Future[Inserted]) -> None:
+        def on_inserted(done: Future[Inserted]) -> None:
             error = done.exception()
             inserted = done.result() if error is None else error
-            if isinstance(inserted, Flight):
+            if isinstance(inserted, Attempt):
                 inserted.result = result
                 self._send([inserted])
             elif isinstance(inserted, Result):
@@ -95,7 +95,7 @@ class Dispatcher:
             else:
                 result.set_exception(inserted)
 
-        self._inserts.put(Inline(request, wait)).add_done_callback(take_off)
+        self._inserts.put(Inline(request, wait)).add_done_callback(on_inserted)
         return result
 
     def close(self, timeout: float = 30.0) -> None:
@@ -110,11 +110,11 @@ class Dispatcher:
         claimed = 0
         while claimed < len(ids):
             room = self._wait_for_room(len(ids) - claimed)
-            flights = claim(ids[claimed : claimed + room])
+            attempts = claim(ids[claimed : claimed + room])
             claimed += room
             with self._room:
-                self._queued += len(flights)
-            self._send(flights)
+                self._queued += len(attempts)
+            self._send(attempts)
         return [None] * len(ids)
 
     def _wait_for_room(self, wanted: int) -> int:
@@ -124,48 +124,50 @@ class Dispatcher:
             self._room.wait_for(lambda: self._window - self._queued >= enough)
             return self._window - self._queued
 
-    def _send(self, flights: list[Flight]) -> None:
-        nodes: dict[str, dict[str, Flight]] = defaultdict(dict)
-        for flight in flights:
-            nodes[flight.address][flight.command_id] = flight
-        for address, airborne in nodes.items():
+    def _send(self, attempts: list[Attempt]) -> None:
+        nodes: dict[str, dict[str, Attempt]] = defaultdict(dict)
+        for attempt in attempts:
+            nodes[attempt.address][attempt.command_id] = attempt
+        for address, in_flight in nodes.items():
 
-            def on_outcomes(outcomes: list[Outcome], airborne: dict[str, Flight] = airborne) -> None:
-                self._came_back([(airborne[outcome.command_id], outcome) for outcome in outcomes])
+            def on_outcomes(outcomes: list[Outcome], in_flight: dict[str, Attempt] = in_flight) -> None:
+                self._on_outcomes([(in_flight[outcome.command_id], outcome) for outcome in outcomes])
 
-            submit(address, [flight.order() for flight in airborne.values()], on_outcomes)
+            submit(address, [attempt.order() for attempt in in_flight.values()], on_outcomes)
 
-    def _came_back(self, pairs: list[tuple[Flight, Outcome]]) -> None:
+    def _on_outcomes(self, pairs: list[tuple[Attempt, Outcome]]) -> None:
         endings = []
-        for flight, outcome in pairs:
+        for attempt, outcome in pairs:
             if outcome.kind is OutcomeKind.HANDED_OVER:
-                self._done(flight, Result(flight.id, State.SENT, "handed over"))
+                self._done(attempt, Result(attempt.id, State.SENT, "handed over"))
             elif outcome.kind is OutcomeKind.ACKED:
-                endings.append(Ending(flight, convert.ack(flight.client_id, outcome.ack)))
+                endings.append(Ending(attempt, conversion.ack(attempt.client_id, outcome.ack)))
             else:
                 why = outcome.reason or outcome.kind.value
-                endings.append(Ending(flight, Miss(flight.id, flight.claim, FAILURES[outcome.kind], why)))
+                endings.append(
+                    Ending(attempt, FailedAttempt(attempt.id, attempt.claim, FAILURES[outcome.kind], why))
+                )
         if endings:
             self._endings.put_many(endings)
 
     def _settle(self, endings: list[Ending]) -> list[None]:
         elsewhere = _elsewhere(endings)
-        here = [ending for ending in endings if ending.flight not in elsewhere]
-        land(land_plain((flight, news) for flight, news in here if isinstance(news, Ack)))
-        states = miss([ending.news for ending in here if isinstance(ending.news, Miss)])
-        for flight, news in here:
+        here = [ending for ending in endings if ending.attempt not in elsewhere]
+        record_acks(record_fast((attempt, news) for attempt, news in here if isinstance(news, Ack)))
+        states = record_failures([ending.news for ending in here if isinstance(ending.news, FailedAttempt)])
+        for attempt, news in here:
             if isinstance(news, Ack):
-                self._done(flight, Result(flight.id, news.state, news.why, news))
+                self._done(attempt, Result(attempt.id, news.state, news.why, news))
             else:
-                self._done(flight, Result(flight.id, states.get(flight.id, State.TIMED_OUT), news.why))
-        for flight, address in elsewhere.items():
-            flight.address, flight.rerouted = address, True
+                self._done(attempt, Result(attempt.id, states.get(attempt.id, State.TIMED_OUT), news.why))
+        for attempt, address in elsewhere.items():
+            attempt.address, attempt.rerouted = address, True
         self._send(list(elsewhere))
         return [None] * len(endings)
 
-    def _done(self, flight: Flight, result: Result) -> None:
-        if flight.result is not None:
-            flight.result.set_result(result)
+    def _done(self, attempt: Attempt, result: Result) -> None:
+        if attempt.result is not None:
+            attempt.result.set_result(result)
         else:
             with self._room:
                 self._queued -= 1
@@ -178,17 +180,17 @@ def dispatcher() -> Dispatcher:
     return Dispatcher(settings.WORKER_WINDOW)
 
 
-def _elsewhere(endings: list[Ending]) -> dict[Flight, str]:
+def _elsewhere(endings: list[Ending]) -> dict[Attempt, str]:
     """Flights whose client is on another node by now, with its address; each is asked for once."""
     lost = [
-        flight
-        for flight, news in endings
-        if isinstance(news, Miss) and news.failure is Failure.NO_ROUTE and not flight.rerouted
+        attempt
+        for attempt, news in endings
+        if isinstance(news, FailedAttempt) and news.failure is Failure.NO_ROUTE and not attempt.rerouted
     ]
     if not lost:
         return {}
-    clients = {flight.client_id for flight in lost}
+    clients = {attempt.client_id for attempt in lost}
     nodes = Client.objects.filter(alive(clock.now(), "node__"), pk__among=clients)
     routes = dict(nodes.values_list("pk", "node__address"))
-    found = [(flight, routes.get(flight.client_id)) for flight in lost]
-    return {flight: address for flight, address in found if address not in (None, flight.address)}
+    found = [(attempt, routes.get(attempt.client_id)) for attempt in lost]
+    return {attempt: address for attempt, address in found if address not in (None, attempt.address)}

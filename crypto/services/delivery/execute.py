@@ -7,10 +7,10 @@ from django.db import close_old_connections
 from crypto.models import State
 from crypto.services.delivery.dispatcher import dispatcher
 from crypto.services.ledger.attempt import LEASE_MARGIN, Result
-from crypto.services.ledger.issue import Request
+from crypto.services.ledger.issue import CommandRequest
 
 
-def run(request: Request) -> Result:
+def execute_and_wait(request: CommandRequest) -> Result:
     """Execute a command and wait for its end on this thread, which holds no stale database connection meanwhile.
 
     Where there is no word of it in time the result says TIMED_OUT. Raises UnknownClient, DedupeConflict.

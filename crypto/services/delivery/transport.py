@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from crypto.grpc.streaming import Courier, Order, Outcome, OutcomeKind, get_streaming_service
-from crypto.services import wire as convert
-from crypto.services.batching import Gatherer
-from crypto.services.ledger.settle import land
+from crypto.services import conversion
+from crypto.services.batching import Batcher
+from crypto.services.ledger.settle import record_acks
 from crypto.wire.crypto_streaming_pb2 import AckBatch, CommandBatch, CommandOrder, DjangoCommand
 from crypto.wire.crypto_streaming_pb2 import Outcome as WireOutcome
 from crypto.wire.crypto_streaming_pb2_grpc import CryptoStreamingServiceStub
@@ -18,7 +18,7 @@ SERVICE = "crypto"
 
 CryptoOrder = Order[DjangoCommand]
 
-_late = Gatherer("late acks", land)
+_late = Batcher("late acks", record_acks)
 
 KINDS: dict[int, OutcomeKind] = {
     WireOutcome.OUTCOME_ACKED: OutcomeKind.ACKED,
@@ -55,7 +55,7 @@ def courier() -> Courier[DjangoCommand]:
 
 def _land_late(outcomes: list[Outcome]) -> None:
     """Acks that come after the courier had given their node up are still the truth."""
-    acks = [convert.ack(UUID(o.client_id), o.ack) for o in outcomes if o.kind is OutcomeKind.ACKED]
+    acks = [conversion.ack(UUID(o.client_id), o.ack) for o in outcomes if o.kind is OutcomeKind.ACKED]
     if acks:
         _late.put_many(acks)
 

@@ -15,7 +15,7 @@ from crypto.commands.update_config import UpdateConfig
 from crypto.models import Client, CommandLog, Configuration, ConfigurationVersion, State, clock
 from crypto.models.command_log import OPEN
 from crypto.services.desired.configurations import Resolver, checksum, document_errors, draw_version, publish
-from crypto.services.desired.issue_to import tell
+from crypto.services.desired.issue_to import issue_to
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ CREDIBLE = 1_000_000
 """A client that claims to run a version so far beyond the last one drawn does not move the numbers."""
 
 
-class Standing(StrEnum):
+class DriftStatus(StrEnum):
     IN_STEP = "in step"
     AWAY = "waits for the client"
     UNSUPPORTED = "the client takes no configuration"
@@ -51,7 +51,7 @@ class Member:
     name: str
     running: int
     """The version it reports."""
-    standing: Standing
+    standing: DriftStatus
     reason: str = ""
 
 
@@ -80,7 +80,7 @@ def send_due(now: datetime | None = None) -> int:
         # Whoever moves it from where it was seen sends it; a change made meanwhile has moved it too.
         Configuration.objects.filter(pk=pk, due_at=due_at).update(due_at=None, unsent_since=None)
     if due:
-        heal()
+        remediate()
     return len(due)
 
 
@@ -89,10 +89,10 @@ def watch() -> None:
     for found in Configuration.objects.all():
         if checksum(found.document) != found.checksum:
             publish(found.pk)
-    heal()
+    remediate()
 
 
-def heal(ids: list[UUID] | None = None, now: datetime | None = None) -> int:
+def remediate(ids: list[UUID] | None = None, now: datetime | None = None) -> int:
     """Send their documents to these connected clients, or all, that run something else; returns to how many.
 
     What is under way, what a client has refused, and what has just failed is not sent again.
@@ -104,7 +104,7 @@ def heal(ids: list[UUID] | None = None, now: datetime | None = None) -> int:
     healed = 0
     for found in Configuration.objects.filter(due_at=None):
         clients = resolved.get(found.pk, [])
-        if any(member.standing is Standing.PLANNED for member in _members(found, clients, now)):
+        if any(member.standing is DriftStatus.PLANNED for member in _members(found, clients, now)):
             healed += _heal(found.pk, clients, now)
     return healed
 
@@ -118,7 +118,7 @@ def _heal(pk: int, clients: list[_Client], now: datetime) -> int:
         if wrong := document_errors(found.document):
             logger.error("the configuration %s is not sent: %s", found, wrong[0])
             return 0
-        lacking = {m.client_id for m in _members(found, clients, now) if m.standing is Standing.PLANNED}
+        lacking = {m.client_id for m in _members(found, clients, now) if m.standing is DriftStatus.PLANNED}
         behind = [c.id for c in clients if c.id in lacking and c.config_version < found.version]
         ahead = [c for c in clients if c.id in lacking and c.config_version >= found.version]
         _send(behind, found, found.version)
@@ -133,7 +133,7 @@ def _heal(pk: int, clients: list[_Client], now: datetime) -> int:
 def _send(ids: list[UUID], configuration: Configuration, version: int) -> None:
     if ids:
         command = UpdateConfig.parse({"document": configuration.document, "version": version})
-        tell(ids, command, f"configuration {configuration}")
+        issue_to(ids, command, f"configuration {configuration}")
 
 
 def _credible(versions: Iterable[int]) -> int:
@@ -180,23 +180,23 @@ def _tries(configuration: Configuration, ids: list[UUID], good: set[int]) -> dic
     return found
 
 
-def _standing(client: _Client, good: set[int], tries: list[Try], now: datetime) -> tuple[Standing, str]:
+def _standing(client: _Client, good: set[int], tries: list[Try], now: datetime) -> tuple[DriftStatus, str]:
     if client.config_version in good:
-        return Standing.IN_STEP, ""
+        return DriftStatus.IN_STEP, ""
     last = tries[-1] if tries else None
     if last is not None and last.state == State.REJECTED:
-        return Standing.REFUSED, last.reason
+        return DriftStatus.REFUSED, last.reason
     if UpdateConfig.capability() not in client.capabilities:
-        return Standing.UNSUPPORTED, ""
+        return DriftStatus.UNSUPPORTED, ""
     if client.node__lease_until is None or client.node__lease_until <= now:
-        return Standing.AWAY, ""
+        return DriftStatus.AWAY, ""
     if last is None:
-        return Standing.PLANNED, ""
+        return DriftStatus.PLANNED, ""
     if last.state in OPEN:
-        return Standing.SENDING, last.reason
+        return DriftStatus.SENDING, last.reason
     if last.state == State.SUCCEEDED and (client.connected_at is None or last.at <= client.connected_at):
-        return Standing.PLANNED, ""  # it has lost it since
+        return DriftStatus.PLANNED, ""  # it has lost it since
     pause = min(FIRST_PAUSE * 2 ** min(len(tries) - 1, 10), LONGEST_PAUSE)
     if last.at > now - pause:
-        return Standing.FAILED, last.reason
-    return Standing.PLANNED, last.reason
+        return DriftStatus.FAILED, last.reason
+    return DriftStatus.PLANNED, last.reason

@@ -12,10 +12,10 @@ from crypto.commands.pause import Pause
 from crypto.commands.resume import Resume
 from crypto.models import Client, ClientStatus, CommandLog, Operation, Source, StandingOrder, State, clock
 from crypto.models.client import ClientQuerySet
-from crypto.services.desired.issue_to import tell
-from crypto.services.desired.standing_orders import concern, give, lift
+from crypto.services.desired.issue_to import issue_to
+from crypto.services.desired.standing_orders import apply, create, revoke
 from crypto.services.operations.selectors import EVERYBODY, MAX_IDS
-from crypto.services.operations.start import Start, start
+from crypto.services.operations.start import OperationRequest, start
 from crypto.signals import client_diverged
 
 AGAIN = timedelta(seconds=30)
@@ -28,25 +28,25 @@ def pause(
     selector: object, *, source: Source, principal: str, reason: str
 ) -> tuple[StandingOrder, Operation]:
     """Put an order in force and send it to those who are connected. Raises InvalidParameters."""
-    wanted = Start(
+    wanted = OperationRequest(
         command=Pause(reason=reason), selector=selector, source=source, principal=principal, reason=reason
     )
     with transaction.atomic():
         if selector == EVERYBODY:
             operation = start(wanted)  # which gives the order itself
             return StandingOrder.objects.latest("pk"), operation
-        order = give(selector, source=source, principal=principal, reason=reason)
+        order = create(selector, source=source, principal=principal, reason=reason)
         return order, start(wanted)
 
 
 def resume(order: StandingOrder, *, source: Source, principal: str) -> list[Operation]:
     """Lift the order and resume those whom no other order concerns; who is away is resumed when it is back."""
     with transaction.atomic():
-        free = lift([order.pk], principal=principal)
+        free = revoke([order.pk], principal=principal)
         reason = f"{order} was lifted"
         return [
             start(
-                Start(
+                OperationRequest(
                     command=Resume(message=reason),
                     selector={"ids": [str(pk) for pk in free[at : at + MAX_IDS]]},
                     source=source,
@@ -58,20 +58,20 @@ def resume(order: StandingOrder, *, source: Source, principal: str) -> list[Oper
         ]
 
 
-def greet(ids: list[UUID]) -> None:
+def on_ready(ids: list[UUID]) -> None:
     """To clients that have just connected: pause who is to be paused, resume who missed it."""
     clients = Client.objects.filter(pk__among=ids)
     for order, concerned in _by_order(clients.filter(paused_by__isnull=False)):
         _tell(concerned, order)
     owed = list(clients.filter(resume_owed=True, paused_by=None).values_list("pk", flat=True))
     if owed:
-        tell(owed, Resume(message="the standing order was lifted"), "standing orders")
+        issue_to(owed, Resume(message="the standing order was lifted"), "standing orders")
 
 
 def reconcile(now: datetime | None = None) -> None:
     """A tick: concern whom the orders in force concern, and pause who has not been paused."""
     now = now or clock.now()
-    concern(None)
+    apply(None)
     told = CommandLog.objects.filter(client=OuterRef("pk"), command=Pause.name).filter(
         Q(created_at__gte=now - AGAIN)
         | Q(state__in=[State.QUEUED, State.SENT])
@@ -82,7 +82,7 @@ def reconcile(now: datetime | None = None) -> None:
         _tell(concerned, order)
 
 
-def diverge(now: datetime | None = None) -> int:
+def detect_divergence(now: datetime | None = None) -> int:
     """A tick: flag clients that report ACTIVE after they acked to be paused, and take the flag from those that don't.
 
     Returns how many were flagged.
@@ -117,4 +117,4 @@ def _by_order(clients: ClientQuerySet) -> Iterator[tuple[StandingOrder, list[UUI
 
 
 def _tell(ids: list[UUID], order: StandingOrder) -> None:
-    tell(ids, Pause(reason=order.reason or str(order)), str(order))
+    issue_to(ids, Pause(reason=order.reason or str(order)), str(order))

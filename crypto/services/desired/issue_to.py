@@ -5,19 +5,19 @@ from uuid import UUID
 
 from crypto.commands import Command
 from crypto.models import Source
-from crypto.services.ledger.issue import Request, issue
+from crypto.services.ledger.issue import CommandRequest, issue
 from crypto.services.operations.selectors import MAX_IDS
-from crypto.services.operations.start import Start, start
+from crypto.services.operations.start import OperationRequest, start
 
 
-def tell(ids: Sequence[UUID], command: Command, principal: str) -> None:
+def issue_to(ids: Sequence[UUID], command: Command, principal: str) -> None:
     """A command of its own to one client, an operation to many."""
     if len(ids) == 1:
-        issue(Request(client_id=ids[0], command=command, source=Source.SIGNAL, principal=principal))
+        issue(CommandRequest(client_id=ids[0], command=command, source=Source.SIGNAL, principal=principal))
         return
     for at in range(0, len(ids), MAX_IDS):
         start(
-            Start(
+            OperationRequest(
                 command=command,
                 selector={"ids": [str(pk) for pk in ids[at : at + MAX_IDS]]},
                 source=Source.SIGNAL,

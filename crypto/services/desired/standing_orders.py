@@ -11,7 +11,7 @@ from django.db.models import Max, Q
 from crypto.commands import Command
 from crypto.exceptions import InvalidParameters
 from crypto.models import Client, ClientStatus, CommandLog, Source, StandingOrder, clock
-from crypto.services.ledger.queue import ring
+from crypto.services.ledger.queue import enqueue
 from crypto.services.ledger.sql.rows import lock_clients
 from crypto.services.operations.selectors import compile_selector
 
@@ -21,7 +21,7 @@ FIXED = frozenset({"all", "ids", "type", "version", "labels", "and", "or", "not"
 BATCH = 5_000
 
 
-def give(selector: object, *, source: Source, principal: str = "", reason: str = "") -> StandingOrder:
+def create(selector: object, *, source: Source, principal: str = "", reason: str = "") -> StandingOrder:
     """Put an order in force, in the caller's transaction; it does not send anything. Raises InvalidParameters."""
     check(selector)
     with transaction.atomic():
@@ -31,7 +31,7 @@ def give(selector: object, *, source: Source, principal: str = "", reason: str =
         _replace(order)
         _concern(order)
         # Clients that were joining meanwhile did not see the order, nor did it see them.
-        transaction.on_commit(lambda: concern(None))
+        transaction.on_commit(lambda: apply(None))
     return order
 
 
@@ -44,7 +44,7 @@ def check(selector: object) -> None:
         )
 
 
-def lift(orders: Iterable[int] | None = None, *, principal: str = "") -> list[UUID]:
+def revoke(orders: Iterable[int] | None = None, *, principal: str = "") -> list[UUID]:
     """Lift these orders, or all; returns the connected clients that are to be resumed. In the caller's transaction."""
     now = clock.now()
     with transaction.atomic():
@@ -57,14 +57,14 @@ def lift(orders: Iterable[int] | None = None, *, principal: str = "") -> list[UU
         StandingOrder.objects.filter(pk__in=pks).update(lifted_at=now, lifted_by=principal[:200])
         freed = _ids(Q(paused_by__in=pks))
         _set(freed, paused_by=None)
-        concern(None)
+        apply(None)
         present, absent = _free(freed, now)
         _set(absent, resume_owed=True)
         _ring_for(freed)
     return present
 
 
-def concern(ids: list[UUID] | None) -> None:
+def apply(ids: list[UUID] | None) -> None:
     """Let the orders in force concern whom they select: of these clients, or of all."""
     orders = list(StandingOrder.objects.filter(lifted_at=None).order_by("pk"))
     with transaction.atomic():
@@ -77,7 +77,7 @@ def concern(ids: list[UUID] | None) -> None:
             _set(_ids(among & Q(paused_by=order) & ~Q(pk__in=stays)), paused_by=None)
 
 
-def heed(command: Command, ids: Iterable[UUID]) -> None:
+def override(command: Command, ids: Iterable[UUID]) -> None:
     """The later word counts: a client that is resumed by name is no longer concerned by the orders given so far.
 
     Call it with clients that are concerned, or owed a resume.
@@ -137,7 +137,7 @@ def _ring_for(ids: list[UUID]) -> None:
     """What waited for the orders to be lifted need not wait for the next look at it."""
     for at in range(0, len(ids), BATCH):
         rows = list(CommandLog.objects.waiting(ids[at : at + BATCH]).values_list("lane", "pk"))
-        transaction.on_commit(lambda rows=rows: ring(rows))  # type: ignore[misc]
+        transaction.on_commit(lambda rows=rows: enqueue(rows))  # type: ignore[misc]
 
 
 def _terms(selector: object) -> set[str]:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from crypto.commands import registry
 from crypto.models import Client, CommandLog, Offline, State, StreamNode, WorkerBeat, clock
 from crypto.models.stream_node import alive
-from crypto.services.fleet.worker_heartbeat import SILENCE, last_beat
+from crypto.services.fleet.worker_heartbeat import SILENCE, last_heartbeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def _offline(row: CommandLog, now: datetime) -> Cause | None:
 
 
 def _no_worker(row: CommandLog, now: datetime) -> Cause | None:
-    seen = last_beat(row.lane)
+    seen = last_heartbeat(row.lane)
     if seen is not None and seen > now - SILENCE:
         return None
     since = f"for {_ago(seen, now)}" if seen else "within a day"

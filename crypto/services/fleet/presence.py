@@ -9,8 +9,8 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from crypto.models import Client, CommandLog, clock
-from crypto.services.desired.standing_orders import concern
-from crypto.services.ledger.queue import UNANSWERED, ring
+from crypto.services.desired import standing_orders
+from crypto.services.ledger.queue import REQUEUE_AFTER, enqueue
 from crypto.services.ledger.sql.rows import lock_clients
 from crypto.services.ledger.sql.statements import insert
 from crypto.services.versions import version_key
@@ -74,12 +74,12 @@ def arrive(arrivals: list[Arrival]) -> list[int]:
         " RETURNING id, session_epoch",
     )
     epochs = {id if isinstance(id, UUID) else UUID(id): epoch for id, epoch in found}
-    concern(ids)
+    standing_orders.apply(ids)
     transaction.on_commit(lambda: client_connected.send_robust(sender=Client, client_ids=ids))
     return [epochs[arrival.client_id] for arrival in arrivals]
 
 
-def ring_waiting(client_ids: list[UUID]) -> list[None]:
+def enqueue_waiting(client_ids: list[UUID]) -> list[None]:
     """Ring for what waits for these clients; call it when they can take commands.
 
     A client's commands leave in the order in which they were issued, so all are rung for in the lane of the first.
@@ -92,8 +92,8 @@ def ring_waiting(client_ids: list[UUID]) -> list[None]:
         (lanes.setdefault(client, lane), pk)
         for client, lane, pk in sorted(locked.values_list("client", "lane", "pk"), key=itemgetter(0))
     ]
-    waiting.filter(seen=False).update(retry_at=None, due_at=clock.now() + UNANSWERED)
-    transaction.on_commit(lambda: ring(rows))
+    waiting.filter(seen=False).update(retry_at=None, due_at=clock.now() + REQUEUE_AFTER)
+    transaction.on_commit(lambda: enqueue(rows))
     transaction.on_commit(lambda: client_ready.send_robust(sender=Client, client_ids=client_ids))
     return [None] * len(client_ids)
 
@@ -108,7 +108,7 @@ def depart(departures: list[Departure]) -> list[bool]:
     return [departure.client_id in gone for departure in departures]
 
 
-def bury() -> int:
+def expire_dead_nodes() -> int:
     """A tick: tell of the clients whose node died; returns how many there were.
 
     They stay with the node: should it only have been stalled, they are connected again when it renews its lease.

@@ -20,7 +20,7 @@ KEPT = timedelta(days=1)
 """How long it is remembered when a worker was last there."""
 
 
-class Beat:
+class Heartbeat:
     """Kept by a worker process, on a thread of its own."""
 
     def __init__(self, lanes: Iterable[str]) -> None:
@@ -56,6 +56,6 @@ class Beat:
             WorkerBeat.objects.filter(seen_at__lt=clock.now() - KEPT).delete()
 
 
-def last_beat(lane: str) -> datetime | None:
+def last_heartbeat(lane: str) -> datetime | None:
     """When a worker of this lane was last heard of; None: not within a day."""
     return max((beat.seen_at for beat in WorkerBeat.objects.all() if lane in beat.lanes), default=None)

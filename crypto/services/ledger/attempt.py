@@ -50,7 +50,7 @@ def stored(row: CommandLog) -> Result:
 
 
 @dataclass(slots=True, eq=False)
-class Flight:
+class Attempt:
     id: UUID
     client_id: UUID
     command: Command

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 
 from crypto.models import State, clock
-from crypto.services.ledger.settle import finished
+from crypto.services.ledger.settle import notify_finished
 from crypto.services.ledger.sql.rows import by_id, lock
 from crypto.services.process import process_name
 
@@ -43,7 +43,7 @@ def cancel(ids: list[UUID], principal: str = "") -> Canceled:
                 cancel_requested_at=now,
                 finished_at=now,
             )
-            finished(rows)
+            notify_finished(rows)
         requested = [id for (state, _), rows in groups.items() if state == State.SENT for id in rows]
         by_id(requested).filter(cancel_requested_at=None).update(
             cancel_requested_at=now, reason=f"cancel requested{who}"

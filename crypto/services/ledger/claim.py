@@ -11,8 +11,8 @@ from crypto.commands import Command
 from crypto.models import ClientStatus, CommandLog, Offline, State, clock
 from crypto.models.command_log import CommandLogQuerySet
 from crypto.services.desired.standing_orders import STAYS, holds_back
-from crypto.services.ledger.attempt import Flight, lease
-from crypto.services.ledger.settle import PARK, WAITS, ended_unsent, finished, no_route
+from crypto.services.ledger.attempt import Attempt, lease
+from crypto.services.ledger.settle import PARK, WAITS, ended_unsent, no_route, notify_finished
 from crypto.services.ledger.sql.rows import Row, by_id, lock
 from crypto.services.process import process_name
 
@@ -22,7 +22,7 @@ PULL = 1_000
 """How much is claimed beyond what was asked for, at most."""
 
 
-def claim(ids: list[UUID]) -> list[Flight]:
+def claim(ids: list[UUID]) -> list[Attempt]:
     """The attempts that may now go on the wire, in the order in which they were issued.
 
     Rows that are not QUEUED any more or wait for their retry are passed over; those that cannot go are ended, put off
@@ -58,10 +58,10 @@ def _left_behind(rows: list[Row], now: datetime) -> set[UUID]:
     return set(older).difference(row.id for row in rows)
 
 
-def _take(rows: list[Row], now: datetime) -> list[Flight]:
+def _take(rows: list[Row], now: datetime) -> list[Attempt]:
     token = uuid4()
     refused: dict[tuple[State, str], list[UUID]] = defaultdict(list)
-    unrouted, parked, staying, ready, flights = [], [], [], [], []
+    unrouted, parked, staying, ready, attempts = [], [], [], [], []
     for row in rows:
         command, address = row.parsed(), row.address(now)
         refusal = _refusal(row, command, now)
@@ -71,7 +71,7 @@ def _take(rows: list[Row], now: datetime) -> list[Flight]:
             staying.append(row.id)
         elif command is not None and address is not None:
             ready.append(row)
-            flights.append(_flight(row, command, token, address))
+            attempts.append(_attempt(row, command, token, address))
         elif row.offline == Offline.QUEUE:
             parked.append(row.id)
         else:
@@ -82,12 +82,12 @@ def _take(rows: list[Row], now: datetime) -> list[Flight]:
     by_id(staying, State.QUEUED).update(due_at=now + PARK, retry_at=None, reason=STAYS)
     no_route(unrouted, now)
     _send(ready, token, now)
-    return flights
+    return attempts
 
 
-def _flight(row: Row, command: Command, token: UUID, address: str) -> Flight:
+def _attempt(row: Row, command: Command, token: UUID, address: str) -> Attempt:
     statuses = row.client__status, row.client__expected_status
-    return Flight(row.id, row.client_id, command, token, address, row.timeout, *statuses)
+    return Attempt(row.id, row.client_id, command, token, address, row.timeout, *statuses)
 
 
 def expire(rows: list[Row], now: datetime) -> None:
@@ -100,7 +100,7 @@ def end(ids: list[UUID], state: State, why: str, now: datetime) -> None:
     """End queued rows that will not be tried (again)."""
     rows = by_id(ids, State.QUEUED)
     rows.move(state, why=why, process=process_name(), now=now, finished_at=now)
-    finished(ids)
+    notify_finished(ids)
 
 
 def _refusal(row: Row, command: Command | None, now: datetime) -> tuple[State, str] | None:

@@ -13,8 +13,8 @@ from crypto.exceptions import DedupeConflict, InvalidParameters, UnknownClient, 
 from crypto.ids import new_id
 from crypto.models import Client, CommandLog, Offline, Source, State, clock
 from crypto.models.command_log import step_line
-from crypto.services.desired.standing_orders import heed
-from crypto.services.ledger.queue import UNANSWERED, ring
+from crypto.services.desired.standing_orders import override
+from crypto.services.ledger.queue import REQUEUE_AFTER, enqueue
 from crypto.services.ledger.supersede import Newer, supersede
 from crypto.services.process import process_name
 
@@ -26,7 +26,7 @@ EXPIRIES = (timedelta(seconds=1), timedelta(days=30))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class CommandRequest:
     """What somebody asks for: one command to one client, checked.
 
     Raises InvalidParameters where a figure is out of bounds.
@@ -64,7 +64,7 @@ class Request:
         """The ledger row, not yet saved."""
         expires_in = self.expires_in or EXPIRY
         values = {
-            "due_at": now + UNANSWERED,
+            "due_at": now + REQUEUE_AFTER,
             "max_attempts": self.command.retry.attempts,
             "lane": self.command.lane.value,
             "history": step_line(State.QUEUED, why="issued", process=process_name(), now=now),
@@ -95,7 +95,7 @@ def command(name: str, params: Mapping[str, object] | None = None) -> Command:
     return registry[name].parse(params or {})
 
 
-def issue(request: Request) -> CommandLog:
+def issue(request: CommandRequest) -> CommandLog:
     """Queue a command in the caller's transaction; a worker is rung for when it commits.
 
     With a dedupe key that was used before, the row of then is returned. Raises UnknownClient, DedupeConflict.
@@ -112,8 +112,8 @@ def issue(request: Request) -> CommandLog:
             return before
         supersede([Newer(request.client_id, request.command, row.id)], now)
         if client.paused_by_id is not None or client.resume_owed:
-            heed(request.command, [request.client_id])
-        transaction.on_commit(lambda: ring([(row.lane, row.id)]))
+            override(request.command, [request.client_id])
+        transaction.on_commit(lambda: enqueue([(row.lane, row.id)]))
     return row
 
 

@@ -11,10 +11,10 @@ from crypto.exceptions import DedupeConflict, UnknownClient
 from crypto.ids import new_id
 from crypto.models import Client, CommandLog, State, clock
 from crypto.models.command_log import step_line
-from crypto.services.desired.standing_orders import STAYS, heed, holds_back
-from crypto.services.ledger.attempt import Flight, Result, lease, stored
-from crypto.services.ledger.issue import Request, same_request
-from crypto.services.ledger.settle import finished
+from crypto.services.desired.standing_orders import STAYS, holds_back, override
+from crypto.services.ledger.attempt import Attempt, Result, lease, stored
+from crypto.services.ledger.issue import CommandRequest, same_request
+from crypto.services.ledger.settle import notify_finished
 from crypto.services.ledger.sql import statements
 from crypto.services.ledger.sql.statements import SelectById
 from crypto.services.ledger.supersede import Newer, supersede
@@ -25,11 +25,11 @@ logger = logging.getLogger(__name__)
 RACES = 8
 """How often a batch may lose the race for one of its keys before that counts as an error."""
 
-Inserted = Flight | Result | UnknownClient | DedupeConflict
+Inserted = Attempt | Result | UnknownClient | DedupeConflict
 
 
 class Inline(NamedTuple):
-    request: Request
+    request: CommandRequest
     wait: bool
     """Whether the caller wants the ack; else the hand-over is enough."""
 
@@ -83,17 +83,17 @@ def _insert(calls: list[Inline], now: datetime, used: dict[str | UUID, CommandLo
         rows.append(row)
         inserted.append(outcome)
     statements.insert(rows)
-    flights = [flight for flight in inserted if isinstance(flight, Flight)]
-    supersede([Newer(flight.client_id, flight.command, flight.id) for flight in flights], now)
-    for flight in flights:
-        target = targets[flight.client_id]
+    attempts = [attempt for attempt in inserted if isinstance(attempt, Attempt)]
+    supersede([Newer(attempt.client_id, attempt.command, attempt.id) for attempt in attempts], now)
+    for attempt in attempts:
+        target = targets[attempt.client_id]
         if target.paused_by_id is not None or target.resume_owed:
-            heed(flight.command, [flight.client_id])
-    finished([row.id for row in rows if row.state != State.SENT])
+            override(attempt.command, [attempt.client_id])
+    notify_finished([row.id for row in rows if row.state != State.SENT])
     return inserted
 
 
-def _born(call: Inline, target: _Target, now: datetime) -> tuple[CommandLog, Flight | Result]:
+def _born(call: Inline, target: _Target, now: datetime) -> tuple[CommandLog, Attempt | Result]:
     request = call.request
     row = request.row(now, target.identity_epoch, max_attempts=1)
     lease_until, address = target.node__lease_until, target.node__address
@@ -109,9 +109,9 @@ def _born(call: Inline, target: _Target, now: datetime) -> tuple[CommandLog, Fli
     row.attempt, row.claim, row.sent_at, row.due_at = 1, claim, now, now + lease(row.timeout)
     timeout = row.timeout if call.wait else 0.0
     statuses = target.status, target.expected_status
-    flight = Flight(row.id, row.client_id, request.command, claim, address, timeout, *statuses)
-    flight.wire_id = request.wire_id
-    return row, flight
+    attempt = Attempt(row.id, row.client_id, request.command, claim, address, timeout, *statuses)
+    attempt.wire_id = request.wire_id
+    return row, attempt
 
 
 def _ended(row: CommandLog, state: State, why: str, now: datetime) -> Result:

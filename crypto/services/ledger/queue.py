@@ -16,11 +16,11 @@ ACTOR = "deliver"
 """The actor's name; it lives in `workers`, which nothing here imports."""
 CHUNK = 250
 """Ids a message carries at most. Above 100 the size makes no difference to speed (measured)."""
-UNANSWERED = timedelta(seconds=5)
+REQUEUE_AFTER = timedelta(seconds=5)
 """A queued row whose ring nobody answered is rung for again after this long."""
 
 
-def ring(rows: Iterable[tuple[str, UUID]]) -> bool:
+def enqueue(rows: Iterable[tuple[str, UUID]]) -> bool:
     """Wake the workers of each row's lane; rows are (lane, id). Call it after commit.
 
     Returns False if the broker did not take it: the sweeper rings again.

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from crypto.commands import Command
 from crypto.models import CommandLog, State
-from crypto.services.ledger.settle import finished
+from crypto.services.ledger.settle import notify_finished
 from crypto.services.ledger.sql.rows import by_id, lock
 from crypto.services.process import process_name
 
@@ -48,4 +48,4 @@ def _void(ids: list[UUID], by: UUID, state: State, seen: bool, now: datetime) ->
     if seen:
         why, to = f"not tried again: {why}", State.TIMED_OUT
     rows.move(to, why=why, process=process_name(), now=now, finished_at=now, superseded_by=by)
-    finished(ids)
+    notify_finished(ids)

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from crypto.models import CommandLog, State, clock
 from crypto.services.ledger.claim import expire
-from crypto.services.ledger.queue import ring
+from crypto.services.ledger.queue import enqueue
 from crypto.services.ledger.settle import overdue
 from crypto.services.ledger.sql.rows import by_id, lock
 
@@ -19,15 +19,15 @@ RUNG = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    rung: int = 0
+    enqueued: int = 0
     timed_out: int = 0
 
 
 def sweep() -> Swept:
     """One pass over everything that is overdue."""
-    rung = _repeat(_ring_overdue)
+    enqueued = _repeat(_ring_overdue)
     _repeat(_expire)
-    return Swept(rung, _repeat(_end_overdue))
+    return Swept(enqueued, _repeat(_end_overdue))
 
 
 def _repeat(step: Callable[[], int]) -> int:
@@ -46,10 +46,10 @@ def _ring_overdue() -> int:
     with transaction.atomic():
         due = CommandLog.objects.filter(state=State.QUEUED, due_at__lte=now, held=False).order_by("due_at")
         rows = list(due.select_for_update(skip_locked=True).values_list("lane", "pk")[:BATCH])
-        rung = by_id([pk for _, pk in rows], State.QUEUED)
-        rung.update(due_at=now + RUNG)
-    if not ring(rows):
-        rung.filter(due_at=now + RUNG).update(due_at=now)
+        enqueued = by_id([pk for _, pk in rows], State.QUEUED)
+        enqueued.update(due_at=now + RUNG)
+    if not enqueue(rows):
+        enqueued.filter(due_at=now + RUNG).update(due_at=now)
         return 0
     return len(rows)
 

@@ -9,10 +9,10 @@ from django.db import transaction
 from crypto.exceptions import InvalidParameters, OperationConflict
 from crypto.models import Operation, OperationState, Source, State, clock
 from crypto.services.ledger.issue import command
-from crypto.services.operations import rollout as conduct
+from crypto.services.operations import rollout
 from crypto.services.operations.hold import unhold_sent
 from crypto.services.operations.policy import Policy
-from crypto.services.operations.start import Start, start
+from crypto.services.operations.start import OperationRequest, start
 
 RETRIED = (State.FAILED, State.TIMED_OUT, State.NOT_CONNECTED, State.EXPIRED, State.CANCELED)
 """What a retry takes up unless told otherwise. A client that refused will refuse again."""
@@ -24,7 +24,7 @@ RUNNING, PAUSED, STOPPING = OperationState.RUNNING, OperationState.PAUSED, Opera
 def pause(pk: UUID, who: str = "") -> Operation:
     """Nothing more is sent until it is resumed; what was sent goes on. Raises OperationConflict."""
     return _change(
-        pk, "pause", {RUNNING}, lambda operation, now: conduct.pause(operation, _by("paused", who))
+        pk, "pause", {RUNNING}, lambda operation, now: rollout.pause(operation, _by("paused", who))
     )
 
 
@@ -50,7 +50,7 @@ def cancel(pk: UUID, who: str = "") -> Operation:
     """End what was not sent; what was sent is awaited. Raises OperationConflict."""
 
     def end(operation: Operation, now: datetime) -> None:
-        conduct.stop(operation, OperationState.CANCELED, _by("canceled", who), now)
+        rollout.stop(operation, OperationState.CANCELED, _by("canceled", who), now)
 
     return _change(pk, "cancel", {RUNNING, PAUSED}, end)
 
@@ -77,7 +77,7 @@ def retry(
     if operation.under_way:
         raise OperationConflict("the operation is still under way: its own retries come first")
     return start(
-        Start(
+        OperationRequest(
             command=command(operation.command, operation.params),
             selector={
                 "operation": {"id": str(pk), "states": sorted({str(State(state)) for state in states})}
@@ -97,7 +97,7 @@ def _go_on(operation: Operation, last_wave: int | None, note: str) -> None:
     operation.allowance, operation.allowance_at = 0.0, clock.now()
     operation.save(update_fields=["state", "note", "last_wave", "allowance", "allowance_at"])
     unhold_sent(operation.pk)
-    transaction.on_commit(lambda: conduct.conduct_one(operation.pk), robust=True)
+    transaction.on_commit(lambda: rollout.advance(operation.pk), robust=True)
 
 
 def _change(

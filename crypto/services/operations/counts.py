@@ -12,28 +12,28 @@ from crypto.services.ledger.settle import WAITS
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    counts: Counter[str]
+class OperationCounts:
+    by_state: Counter[str]
     """Rows by state; adds up to the operation's targets."""
-    waves: dict[int, Counter[str]]
+    by_wave: dict[int, Counter[str]]
     """The same by wave. Wave 0 was skipped at the start."""
     held: Counter[int]
     """By wave: queued rows that nobody may claim yet."""
     in_flight: int
     """Rows released and not ended, those that wait for their client to connect left out."""
-    moving: Counter[int]
+    in_flight_by_wave: Counter[int]
     """The same by wave."""
 
     @property
     def open(self) -> int:
-        return sum(self.counts[state] for state in OPEN)
+        return sum(self.by_state[state] for state in OPEN)
 
     @property
     def ended(self) -> int:
-        return self.counts.total() - self.open
+        return self.by_state.total() - self.open
 
 
-def tally(operation: UUID) -> Tally:
+def count_rows(operation: UUID) -> OperationCounts:
     counts: Counter[str] = Counter()
     waves: dict[int, Counter[str]] = {}
     held: Counter[int] = Counter()
@@ -50,4 +50,4 @@ def tally(operation: UUID) -> Tally:
             held[wave] += rows
         elif state in OPEN and not group["waits"]:
             moving[wave] += rows
-    return Tally(counts, waves, held, moving.total(), moving)
+    return OperationCounts(counts, waves, held, moving.total(), moving)

@@ -7,7 +7,7 @@ from django.db.models import F
 
 from crypto.models import CommandLog, State
 from crypto.models.command_log import CommandLogQuerySet
-from crypto.services.ledger.settle import finished
+from crypto.services.ledger.settle import notify_finished
 from crypto.services.process import process_name
 
 
@@ -29,7 +29,7 @@ def end_open_rows(operation: UUID, why: str, now: datetime) -> None:
     sent = rows.filter(state=State.SENT, cancel_requested_at=None)
     sent.update(cancel_requested_at=now, reason=f"cancel requested: {why}")
     queued = rows.filter(state=State.QUEUED)
-    finished(list(queued.values_list("pk", flat=True)))
+    notify_finished(list(queued.values_list("pk", flat=True)))
     for seen, doubt in ((False, ""), (True, "; the outcome of an earlier attempt is unknown")):
         queued.filter(seen=seen).move(
             State.CANCELED,

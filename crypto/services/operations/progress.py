@@ -10,7 +10,7 @@ from django.db.models import Count, Max
 
 from crypto.models import CommandLog, Operation, State, clock
 from crypto.models.command_log import OPEN
-from crypto.services.operations.counts import Tally, tally
+from crypto.services.operations.counts import OperationCounts, count_rows
 from crypto.services.operations.rollout import finish
 
 REASONS = 10
@@ -28,7 +28,7 @@ class Reason:
 @dataclass(frozen=True, slots=True)
 class Progress:
     operation: Operation
-    tally: Tally
+    totals: OperationCounts
     rate: float
     """Rows ended a second, since the start."""
     eta: timedelta | None
@@ -39,21 +39,21 @@ class Progress:
     @property
     def counts(self) -> dict[str, int]:
         """Every state's, in the order of the ledger's states; they add up to the targets."""
-        return {state.value: self.tally.counts[state] for state in State}
+        return {state.value: self.totals.by_state[state] for state in State}
 
     @property
     def part(self) -> float:
         """Ended of all, 0 to 1."""
-        return self.tally.ended / self.operation.targets if self.operation.targets else 1.0
+        return self.totals.ended / self.operation.targets if self.operation.targets else 1.0
 
 
 def progress(pk: UUID) -> Progress:
     """Look, and end the operation if it is over and nobody has yet. Raises Operation.DoesNotExist."""
-    standing = tally(pk)
-    if standing.open == 0:
-        finish(pk, standing)
+    totals = count_rows(pk)
+    if totals.open == 0:
+        finish(pk, totals)
     operation = Operation.objects.get(pk=pk)
-    return Progress(operation, standing, *_speed(operation, standing), _reasons(pk))
+    return Progress(operation, totals, *_speed(operation, totals), _reasons(pk))
 
 
 def wait_for(pk: UUID, seconds: float) -> Progress:
@@ -68,14 +68,14 @@ def wait_for(pk: UUID, seconds: float) -> Progress:
         time.sleep(min(PAUSE, left))
 
 
-def _speed(operation: Operation, standing: Tally) -> tuple[float, timedelta | None]:
+def _speed(operation: Operation, totals: OperationCounts) -> tuple[float, timedelta | None]:
     went = CommandLog.objects.filter(operation=operation.pk, wave__gt=0)
-    until = went.aggregate(last=Max("finished_at"))["last"] if standing.open == 0 else clock.now()
-    ended = standing.ended - sum(standing.waves.get(0, {}).values())
+    until = went.aggregate(last=Max("finished_at"))["last"] if totals.open == 0 else clock.now()
+    ended = totals.ended - sum(totals.by_wave.get(0, {}).values())
     if until is None or ended == 0:
-        return 0.0, timedelta(0) if standing.open == 0 else None
+        return 0.0, timedelta(0) if totals.open == 0 else None
     rate = ended / max((until - (operation.started_at or operation.created_at)).total_seconds(), 0.001)
-    return rate, timedelta(seconds=standing.open / rate)
+    return rate, timedelta(seconds=totals.open / rate)
 
 
 def _reasons(pk: UUID) -> list[Reason]:

@@ -13,9 +13,9 @@ from django.db import transaction
 from crypto.models import CommandLog, Operation, OperationState, State, clock
 from crypto.models.command_log import OPEN
 from crypto.models.operation import UNDER_WAY
-from crypto.services.ledger.queue import UNANSWERED, ring
+from crypto.services.ledger.queue import REQUEUE_AFTER, enqueue
 from crypto.services.ledger.sql.rows import by_id
-from crypto.services.operations.counts import Tally, tally
+from crypto.services.operations.counts import OperationCounts, count_rows
 from crypto.services.operations.hold import end_open_rows, hold
 from crypto.services.operations.policy import Policy, count
 from crypto.services.process import process_name
@@ -28,19 +28,19 @@ BURST = 1.0
 """Seconds of its rate that an operation may release at once, having been behind."""
 
 
-def conduct() -> int:
+def advance_all() -> int:
     """One pass over all operations under way; returns how many there were."""
     operations = list(Operation.objects.filter(state__in=UNDER_WAY).values_list("pk", flat=True))
     for pk in operations:
-        conduct_one(pk)
+        advance(pk)
     return len(operations)
 
 
-def conduct_one(pk: UUID) -> None:
+def advance(pk: UUID) -> None:
     """Release what may go, pause or abort where the policy says so, and end the operation if it is over."""
     rows = CommandLog.objects.filter(operation=pk)
     if not rows.open().exists():
-        finish(pk, tally(pk))
+        finish(pk, count_rows(pk))
         return
     running = Operation.objects.filter(pk=pk, state=OperationState.RUNNING)
     held = rows.filter(state=State.QUEUED, held=True)
@@ -49,12 +49,12 @@ def conduct_one(pk: UUID) -> None:
         with transaction.atomic():
             operation = running.select_for_update(skip_locked=True).first()
             if operation is not None:
-                _conduct(operation, tally(pk), clock.now())
+                _conduct(operation, count_rows(pk), clock.now())
 
 
-def finish(pk: UUID, standing: Tally) -> bool:
+def finish(pk: UUID, totals: OperationCounts) -> bool:
     """End an operation without open rows. Whoever calls it when, it happens and is told once."""
-    all_good = standing.counts.keys() <= {State.SUCCEEDED}
+    all_good = totals.by_state.keys() <= {State.SUCCEEDED}
     end = OperationState.COMPLETED if all_good else OperationState.COMPLETED_WITH_FAILURES
     with transaction.atomic():
         over = Operation.objects.filter(pk=pk, state__in=UNDER_WAY)
@@ -81,41 +81,41 @@ def pause(operation: Operation, why: str) -> None:
 
 
 def _finish_if_over(pk: UUID) -> None:
-    standing = tally(pk)
-    if standing.open == 0:
-        finish(pk, standing)
+    totals = count_rows(pk)
+    if totals.open == 0:
+        finish(pk, totals)
 
 
-def _conduct(operation: Operation, standing: Tally, now: datetime) -> None:
+def _conduct(operation: Operation, totals: OperationCounts, now: datetime) -> None:
     policy = Policy.parse(operation.policy)
-    if reached := _threshold(operation, policy, standing):
+    if reached := _threshold(operation, policy, totals):
         stop(operation, OperationState.ABORTED, f"aborted: {reached}", now)
         return
-    if not standing.held:
+    if not totals.held:
         return
-    while not _held(operation, standing):
-        if not _next_wave(operation, policy, standing):
+    while not _held(operation, totals):
+        if not _next_wave(operation, policy, totals):
             return
-    room = _room(operation, policy, standing, now)
+    room = _room(operation, policy, totals, now)
     if room > 0:
         _release(operation, room, now)
 
 
-def _threshold(operation: Operation, policy: Policy, standing: Tally) -> str:
+def _threshold(operation: Operation, policy: Policy, totals: OperationCounts) -> str:
     """The sentence that says which threshold is reached; empty if none is."""
     for kind, share in policy.abort.items():
-        failed = sum(counts[kind] for wave, counts in standing.waves.items() if wave)
+        failed = sum(counts[kind] for wave, counts in totals.by_wave.items() if wave)
         if failed >= count(share, operation.targets):
             return f"{failed} {State(kind).label}, the threshold is {share}"
     return ""
 
 
-def _next_wave(operation: Operation, policy: Policy, standing: Tally) -> bool:
+def _next_wave(operation: Operation, policy: Policy, totals: OperationCounts) -> bool:
     """Go on to the next wave if this one is over and good enough; pause if it is not."""
     wave = operation.wave
-    if standing.moving[wave]:
+    if totals.in_flight_by_wave[wave]:
         return False
-    counts = standing.waves.get(wave, Counter())
+    counts = totals.by_wave.get(wave, Counter())
     ended = sum(number for state, number in counts.items() if state not in OPEN)
     good = counts[State.SUCCEEDED] / ended if ended else 1.0
     operation.wave += 1
@@ -127,16 +127,16 @@ def _next_wave(operation: Operation, policy: Policy, standing: Tally) -> bool:
     return operation.state == OperationState.RUNNING
 
 
-def _held(operation: Operation, standing: Tally) -> int:
+def _held(operation: Operation, totals: OperationCounts) -> int:
     """How many are held though their wave's turn has come. Those of earlier waves are there after a pause."""
-    return sum(rows for wave, rows in standing.held.items() if wave <= operation.wave)
+    return sum(rows for wave, rows in totals.held.items() if wave <= operation.wave)
 
 
-def _room(operation: Operation, policy: Policy, standing: Tally, now: datetime) -> int:
+def _room(operation: Operation, policy: Policy, totals: OperationCounts, now: datetime) -> int:
     """How many rows may be released now."""
-    room = _held(operation, standing)
+    room = _held(operation, totals)
     if policy.window is not None:
-        room = min(room, policy.window - standing.in_flight)
+        room = min(room, policy.window - totals.in_flight)
     if policy.rate is not None:
         gained = policy.rate * (now - operation.allowance_at).total_seconds()
         allowance = min(operation.allowance + gained, max(1.0, policy.rate * BURST))
@@ -157,7 +157,7 @@ def _release(operation: Operation, room: int, now: datetime) -> None:
             process=process_name(),
             now=now,
             held=False,
-            due_at=now + UNANSWERED,
+            due_at=now + REQUEUE_AFTER,
             retry_at=None,
         )
-    transaction.on_commit(lambda: ring(rows))
+    transaction.on_commit(lambda: enqueue(rows))

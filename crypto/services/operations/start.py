@@ -16,13 +16,13 @@ from crypto.exceptions import DedupeConflict, InvalidParameters
 from crypto.ids import new_id
 from crypto.models import ClientStatus, CommandLog, Offline, Operation, Source, State, clock
 from crypto.models.command_log import step_line
-from crypto.services.desired.standing_orders import STAYS, give, heed, holds_back, lift
-from crypto.services.ledger.queue import UNANSWERED, ring
-from crypto.services.ledger.settle import PARK, WAITS, finished
-from crypto.services.ledger.sql.bulk_insert import Leaf, spread
+from crypto.services.desired.standing_orders import STAYS, create, holds_back, override, revoke
+from crypto.services.ledger.queue import REQUEUE_AFTER, enqueue
+from crypto.services.ledger.settle import PARK, WAITS, notify_finished
+from crypto.services.ledger.sql.bulk_insert import TargetRow, bulk_insert
 from crypto.services.ledger.supersede import Newer, supersede
 from crypto.services.operations.policy import DEFAULT, Policy
-from crypto.services.operations.rollout import HELD, conduct_one
+from crypto.services.operations.rollout import HELD, advance
 from crypto.services.operations.selectors import EVERYBODY
 from crypto.services.operations.targets import Target, check_snapshot, find, snapshot
 from crypto.services.process import process_name
@@ -36,7 +36,7 @@ STANDING = f"skipped: {STAYS}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class OperationRequest:
     """What somebody asks for. Raises InvalidParameters where a text is too long."""
 
     command: Command
@@ -65,7 +65,7 @@ class Birth(NamedTuple):
     held: bool = False
 
 
-def start(wanted: Start) -> Operation:
+def start(wanted: OperationRequest) -> Operation:
     """Insert the operation with a row for each target, in the caller's transaction; workers are rung for on commit.
 
     With a dedupe key that was used before, the operation of then is returned. Raises InvalidParameters (selector),
@@ -82,7 +82,7 @@ def start(wanted: Start) -> Operation:
         return before
 
 
-def _used(wanted: Start) -> Operation | None:
+def _used(wanted: OperationRequest) -> Operation | None:
     if wanted.dedupe_key is None:
         return None
     before = Operation.objects.filter(dedupe_key=wanted.dedupe_key).first()
@@ -92,7 +92,7 @@ def _used(wanted: Start) -> Operation | None:
     return before
 
 
-def _start(wanted: Start, now: datetime) -> Operation:
+def _start(wanted: OperationRequest, now: datetime) -> Operation:
     targets = find(type(wanted.command), wanted.selector, now)
     if wanted.expected_snapshot is not None:
         check_snapshot(wanted.expected_snapshot, targets)
@@ -102,35 +102,35 @@ def _start(wanted: Start, now: datetime) -> Operation:
     going = [target for birth, group in groups.items() if birth.state is State.QUEUED for target in group]
     waves = _waves(going, wanted.policy, len(targets))
     operation = _operation(wanted, [target.id for target in targets], max(waves.values(), default=1), now)
-    rung: list[UUID] = []
+    enqueued: list[UUID] = []
     for birth, group in groups.items():
-        leaves = [Leaf(new_id(), t.id, t.identity_epoch, waves.get(t.id, 0)) for t in group]
-        spread(_template(operation, wanted, birth, now), leaves)
+        leaves = [TargetRow(new_id(), t.id, t.identity_epoch, waves.get(t.id, 0)) for t in group]
+        bulk_insert(_template(operation, wanted, birth, now), leaves)
         if birth.state is not State.QUEUED:
-            finished([leaf.id for leaf in leaves])
+            notify_finished([leaf.id for leaf in leaves])
         elif birth == READY:
-            rung = [leaf.id for leaf in leaves]
+            enqueued = [leaf.id for leaf in leaves]
     for at in range(0, len(going), BATCH):
         supersede([Newer(target.id, wanted.command, operation.id) for target in going[at : at + BATCH]], now)
     _stand(wanted, going)
     lane = operation.lane
-    transaction.on_commit(lambda: ring(zip(repeat(lane), rung, strict=False)))
+    transaction.on_commit(lambda: enqueue(zip(repeat(lane), enqueued, strict=False)))
     if wanted.policy.limited or not going:
-        transaction.on_commit(partial(conduct_one, operation.id), robust=True)
+        transaction.on_commit(partial(advance, operation.id), robust=True)
     return operation
 
 
-def _stand(wanted: Start, going: list[Target]) -> None:
+def _stand(wanted: OperationRequest, going: list[Target]) -> None:
     """What is said to everybody stands, also for those who are away or join later; what is said to some is an exception
     from what stands."""
     command = wanted.command
     if wanted.selector != EVERYBODY:
         if concerned := [t.id for t in going if t.paused_by is not None or t.resume_owed]:
-            heed(command, concerned)
+            override(command, concerned)
     elif command.leaves == ClientStatus.PAUSED:
-        give(EVERYBODY, source=wanted.source, principal=wanted.principal, reason=wanted.reason)
+        create(EVERYBODY, source=wanted.source, principal=wanted.principal, reason=wanted.reason)
     elif command.leaves == ClientStatus.ACTIVE:
-        lift(principal=wanted.principal)
+        revoke(principal=wanted.principal)
 
 
 READY = Birth(State.QUEUED, "")
@@ -160,7 +160,7 @@ def _waves(going: list[Target], policy: Policy, targets: int) -> dict[UUID, int]
     return {next(places): wave for wave, size in enumerate(sizes, 1) for _ in range(size)}
 
 
-def _operation(wanted: Start, ids: list[UUID], waves: int, now: datetime) -> Operation:
+def _operation(wanted: OperationRequest, ids: list[UUID], waves: int, now: datetime) -> Operation:
     command = wanted.command
     return Operation.objects.create(
         command=command.name,
@@ -182,11 +182,11 @@ def _operation(wanted: Start, ids: list[UUID], waves: int, now: datetime) -> Ope
     )
 
 
-def _template(operation: Operation, wanted: Start, birth: Birth, now: datetime) -> CommandLog:
+def _template(operation: Operation, wanted: OperationRequest, birth: Birth, now: datetime) -> CommandLog:
     command, policy = wanted.command, wanted.policy
     expires_at = now + policy.expiry
     history = step_line(State.QUEUED, why="issued", process=process_name(), now=now)
-    due_at: datetime | None = now + (PARK if birth.why == WAITS else UNANSWERED)
+    due_at: datetime | None = now + (PARK if birth.why == WAITS else REQUEUE_AFTER)
     if birth.held:
         due_at = expires_at
     if birth.state is not State.QUEUED:

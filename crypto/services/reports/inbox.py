@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
-from crypto.services.batching import Gatherer
-from crypto.services.ledger.settle import land
+from crypto.services.batching import Batcher
+from crypto.services.ledger.settle import record_acks
 
 logger = logging.getLogger(__name__)
 
@@ -34,15 +34,15 @@ class Inbox:
     """One per streaming node. A record's future is done once it is committed."""
 
     def __init__(self) -> None:
-        self._gatherer: Gatherer[Item, Any] = Gatherer(
-            "inbox", self._work, patient=True, crowded=lambda: not 0 < self._awaited < CROWD
+        self._batcher: Batcher[Item, Any] = Batcher(
+            "inbox", self._work, retry_forever=True, busy=lambda: not 0 < self._awaited < CROWD
         )
         self._awaited = 0
 
     def put(self, store: Store, record: Any) -> Future[Any]:
         """Never blocks; safe from any thread. The future's result is what `store` returned for the record, or None
         if the database refused the record for good."""
-        return self._gatherer.put(Item(store, record))
+        return self._batcher.put(Item(store, record))
 
     async def store(self, store: Store, record: Any) -> Any:
         """The same for whoever waits for it."""
@@ -54,10 +54,10 @@ class Inbox:
 
     @property
     def full(self) -> bool:
-        return len(self._gatherer) > LIMIT
+        return len(self._batcher) > LIMIT
 
     def close(self) -> None:
-        self._gatherer.close()
+        self._batcher.close()
 
     def _work(self, items: list[Item]) -> list[Any]:
         try:
@@ -76,7 +76,7 @@ def _store(items: list[Item]) -> list[Any]:
         kinds[item.store].append(at)
     results: list[Any] = [None] * len(items)
     # Transactions that settle lock the ledger before the clients; in another order we could block each other.
-    for store, places in sorted(kinds.items(), key=lambda kind: kind[0] is not land):
+    for store, places in sorted(kinds.items(), key=lambda kind: kind[0] is not record_acks):
         for at, result in zip(places, store([items[at].record for at in places]), strict=True):
             results[at] = result
     return results

@@ -11,7 +11,7 @@ from crypto.exceptions import InvalidParameters, OrchestratorError
 from crypto.models import Missed, Operation, Overlap, RunOutcome, Schedule, ScheduleRun, Source, clock
 from crypto.models.operation import UNDER_WAY
 from crypto.services.ledger.issue import command
-from crypto.services.operations.start import Start, start
+from crypto.services.operations.start import OperationRequest, start
 
 from .planning import due, plan, upcoming
 from .validation import problem
@@ -104,8 +104,8 @@ def _fire(schedule: Schedule, occurrence: datetime, now: datetime, *, was_missed
             _note(schedule, occurrence, now, RunOutcome.STARTED, operation=operation)
 
 
-def _wanted(schedule: Schedule, source: Source, principal: str) -> Start:
-    return Start(
+def _wanted(schedule: Schedule, source: Source, principal: str) -> OperationRequest:
+    return OperationRequest(
         command=command(schedule.command, schedule.params),
         selector=schedule.selector,
         source=source,

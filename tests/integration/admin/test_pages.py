@@ -37,7 +37,9 @@ def make(number: int) -> dict[type[Model], Model]:
         id=uuid4(), address=f"10.0.0.{number}:50051", started_at=now, lease_until=now + timedelta(minutes=1)
     )
     client = Client.objects.create(name=f"client {number}", node=node, last_seen=now)
-    log = issue.issue(issue.Request(client_id=client.pk, command=Pause(reason=f"<script>{number}</script>")))
+    log = issue.issue(
+        issue.CommandRequest(client_id=client.pk, command=Pause(reason=f"<script>{number}</script>"))
+    )
     times = {"reported_at": now, "received_at": now}
     wallet = {"available": "12.500000000000000000", "last_sync": now, "updated_at": now}
     return {

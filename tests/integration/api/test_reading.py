@@ -116,8 +116,8 @@ def test_amounts_are_exact(api: APIClient) -> None:
 
 
 def test_the_detail_of_a_command_has_its_steps_and_its_ack(api: APIClient) -> None:
-    flight = ledger.sent(ledger.client(ledger.node()))
-    url = f"/api/crypto/command-logs/{flight.id}/"
+    attempt = ledger.sent(ledger.client(ledger.node()))
+    url = f"/api/crypto/command-logs/{attempt.id}/"
     before = api.get(url).json()
     assert (before["ack"], [step["state"] for step in before["steps"]]) == (None, ["QUEUED", "SENT"])
     CommandLog.objects.update(acked_at=NOW, ack_message="m", ack_data='{"a": [1]}', ack_error="E")

@@ -12,7 +12,7 @@ from crypto.commands import registry
 from crypto.models import CommandLog, Offline, State
 from crypto.models.command_log import legal
 from crypto.services.delivery.dispatcher import dispatcher
-from crypto.services.ledger.issue import Request, issue
+from crypto.services.ledger.issue import CommandRequest, issue
 from crypto.wire.common_pb2 import CommandAck
 from crypto.wire.crypto_streaming_pb2 import JournalDigest
 from tests.fakes.contract_client import ContractClient, stay_silent
@@ -23,8 +23,8 @@ from tests.live import StreamingServer
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("here")]
 
 
-def to(client: ContractClient, name: str = "sync_wallets", **more: Any) -> Request:
-    return Request(client_id=UUID(client.client_id), command=registry[name](), **more)
+def to(client: ContractClient, name: str = "sync_wallets", **more: Any) -> CommandRequest:
+    return CommandRequest(client_id=UUID(client.client_id), command=registry[name](), **more)
 
 
 def queued(client: ContractClient) -> CommandLog:

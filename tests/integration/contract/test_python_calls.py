@@ -20,7 +20,7 @@ from crypto.grpc.streaming import unregister_streaming_service
 from crypto.models import CommandLog, State
 from crypto.services.delivery.dispatcher import dispatcher
 from crypto.services.delivery.transport import SERVICE
-from crypto.services.ledger.issue import Request
+from crypto.services.ledger.issue import CommandRequest
 from crypto.wire.common_pb2 import CommandAck
 from tests.fakes.contract_client import ContractClient, stay_silent
 from tests.integration.contract.test_unary import ready
@@ -113,7 +113,7 @@ def test_what_is_wrong_is_said_before_anything_is_sent() -> None:
     with pytest.raises(InvalidParameters, match="timeout"):
         asyncio.run(client.ping_client_sync(timeout=0))
     with transaction.atomic(), pytest.raises(RuntimeError, match="transaction"):
-        dispatcher().execute(Request(client_id=uuid4(), command=registry["ping"]()))
+        dispatcher().execute(CommandRequest(client_id=uuid4(), command=registry["ping"]()))
     assert states() == []
 
 

@@ -31,10 +31,10 @@ from crypto.models import (
 )
 from crypto.services.desired import drift
 from crypto.services.desired.configurations import set_configuration
-from crypto.services.desired.drift import Standing, members, send_due, watch
-from crypto.services.fleet.presence import Arrival, arrive, ring_waiting
+from crypto.services.desired.drift import DriftStatus, members, send_due, watch
+from crypto.services.fleet.presence import Arrival, arrive, enqueue_waiting
 from crypto.services.ledger.claim import claim
-from crypto.services.ledger.settle import land
+from crypto.services.ledger.settle import record_acks
 from tests import ledger
 from tests.live import live_environment
 from tests.processes import Process
@@ -58,7 +58,7 @@ def come(
     with transaction.atomic():
         arrive([Arrival(pk, node.pk, "n", "spot", "1.0", "", capabilities or CAPABLE, "", running)])
     with transaction.atomic():
-        ring_waiting([pk])
+        enqueue_waiting([pk])
     return Client.objects.get(pk=pk)
 
 
@@ -76,8 +76,8 @@ def sent() -> list[tuple[Any, int, dict[str, Any]]]:
 def answer(client: Client, error: str = "", message: str = "") -> None:
     """Its open update_config is delivered and acked."""
     (row,) = CommandLog.objects.open().filter(client=client, command="update_config")
-    (flight,) = claim([row.pk])
-    land([ledger.ack(flight, error, message=message)])
+    (attempt,) = claim([row.pk])
+    record_acks([ledger.ack(attempt, error, message=message)])
 
 
 def standing(configuration: Configuration) -> dict[str, str]:
@@ -212,7 +212,7 @@ def test_a_refusal_is_shown_and_not_repeated_until_the_document_changes(node: St
     answer(client, "Rejected", "a limit below zero")
 
     watch()
-    drift.heal(now=timezone.now() + timedelta(days=2))
+    drift.remediate(now=timezone.now() + timedelta(days=2))
     come(node, client)
 
     assert len(sent()) == 1
@@ -230,11 +230,11 @@ def test_a_failure_is_repeated_with_growing_pauses(node: StreamNode) -> None:
     now = timezone.now()
 
     assert standing(made) == {"FAILED": "no disk"}
-    assert drift.heal(now=now + timedelta(seconds=20)) == 0
-    assert drift.heal(now=now + timedelta(seconds=31)) == 1
+    assert drift.remediate(now=now + timedelta(seconds=20)) == 0
+    assert drift.remediate(now=now + timedelta(seconds=31)) == 1
     CommandLog.objects.update(state=State.FAILED, due_at=None)
-    assert drift.heal(now=now + timedelta(seconds=50)) == 0
-    assert drift.heal(now=now + timedelta(seconds=70)) == 1
+    assert drift.remediate(now=now + timedelta(seconds=50)) == 0
+    assert drift.remediate(now=now + timedelta(seconds=70)) == 1
     assert {target for target, _, _ in sent()} == {client.pk}
 
 
@@ -291,7 +291,7 @@ def test_a_client_of_the_first_contract_is_left_alone(node: StreamNode) -> None:
     watch()
 
     assert sent() == []
-    assert standing(made) == {Standing.UNSUPPORTED.name: ""}
+    assert standing(made) == {DriftStatus.UNSUPPORTED.name: ""}
 
 
 SCHEMA = {"type": "object", "properties": {"limit": {"type": "integer", "minimum": 0}}}

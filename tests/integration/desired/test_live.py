@@ -8,11 +8,11 @@ import pytest
 
 from crypto.models import Client, CommandLog, State
 from crypto.services.delivery.dispatcher import dispatcher
-from crypto.services.delivery.execute import run
+from crypto.services.delivery.execute import execute_and_wait
 from crypto.services.delivery.transport import courier
 from crypto.services.desired.configurations import set_configuration
-from crypto.services.ledger.issue import Request, command
-from crypto.services.operations.start import Start, start
+from crypto.services.ledger.issue import CommandRequest, command
+from crypto.services.operations.start import OperationRequest, start
 from tests.agents import Agents
 from tests.live import StreamingServer
 from tests.processes import wait_until
@@ -38,7 +38,7 @@ def test_who_joins_is_paused_and_configured_before_it_may_sync(
     id = uuid4()
     made = set_configuration({"poll_seconds": 5})
     type(made).objects.update(due_at=None)  # as if it had been sent to whoever was there
-    start(Start(command=command("pause"), reason="audit"))
+    start(OperationRequest(command=command("pause"), reason="audit"))
 
     with Agents(server, tmp_path / "agent", "--id", str(id)) as agent:
         agent.wait_connected(id)
@@ -46,11 +46,14 @@ def test_who_joins_is_paused_and_configured_before_it_may_sync(
         wait_until(
             lambda: joined.filter(status="PAUSED", config_version=made.version).exists(), 30, "its state"
         )
-        refused = run(Request(client_id=id, command=command("sync_wallets")))
+        refused = execute_and_wait(CommandRequest(client_id=id, command=command("sync_wallets")))
         assert (refused.state, refused.why) == (State.REJECTED, "a standing order keeps the client paused")
 
-        start(Start(command=command("resume")))
+        start(OperationRequest(command=command("resume")))
         rows = CommandLog.objects.open().filter(command="resume")
         dispatcher().deliver(list(rows.values_list("pk", flat=True)))
         wait_until(lambda: joined.filter(status="ACTIVE").exists(), 30, "it to be resumed")
-        assert run(Request(client_id=id, command=command("sync_wallets"))).state == State.SUCCEEDED
+        assert (
+            execute_and_wait(CommandRequest(client_id=id, command=command("sync_wallets"))).state
+            == State.SUCCEEDED
+        )

@@ -11,12 +11,12 @@ from django.utils import timezone
 
 from crypto import signals
 from crypto.models import Client, CommandLog, Source, StreamNode
-from crypto.services.fleet.presence import Departure, bury, depart
+from crypto.services.fleet.presence import Departure, depart, expire_dead_nodes
 from crypto.services.ledger.cancel import cancel
 from crypto.services.ledger.issue import command
-from crypto.services.ledger.settle import land
-from crypto.services.operations.rollout import conduct
-from crypto.services.operations.start import Start, start
+from crypto.services.ledger.settle import record_acks
+from crypto.services.operations.rollout import advance_all
+from crypto.services.operations.start import OperationRequest, start
 from tests import ledger
 from tests.examples import error_rate
 from tests.integration.desired.test_standing_orders import come
@@ -30,29 +30,29 @@ class Harm(Exception):
 
 def test_a_command_ends_once_and_after_the_commit(node: StreamNode, heard: Any) -> None:
     calls = heard(signals.command_finished)
-    flight = ledger.sent(come(node))
-    ack = ledger.ack(flight)
+    attempt = ledger.sent(come(node))
+    ack = ledger.ack(attempt)
 
     with transaction.atomic():
-        land([ack])
+        record_acks([ack])
         transaction.set_rollback(True)
     assert calls == []
     with transaction.atomic():
-        land([ack])
+        record_acks([ack])
         assert calls == []
-    land([ack])
+    record_acks([ack])
 
-    assert calls == [{"commands": [flight.id]}]
+    assert calls == [{"commands": [attempt.id]}]
 
 
 def test_an_operation_ends_once(node: StreamNode, heard: Any) -> None:
     calls = heard(signals.operation_finished)
     come(node)
-    operation = start(Start(command=command("ping")))
+    operation = start(OperationRequest(command=command("ping")))
     cancel([row.pk for row in CommandLog.objects.all()], "ann")
 
-    conduct()
-    conduct()
+    advance_all()
+    advance_all()
 
     assert calls == [{"operation": operation.pk}]
 
@@ -74,16 +74,16 @@ def test_a_client_comes_and_goes(node: StreamNode, heard: Any) -> None:
 def test_a_node_that_died_is_told_of_once(node: StreamNode, heard: Any) -> None:
     calls = heard(signals.client_disconnected)
     client = come(node)
-    assert bury() == 0
+    assert expire_dead_nodes() == 0
 
     StreamNode.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
 
-    assert (bury(), bury()) == (1, 0)
+    assert (expire_dead_nodes(), expire_dead_nodes()) == (1, 0)
     assert calls == [{"client_ids": [client.pk]}]
     assert Client.objects.get().disconnected_at is not None
     back = come(ledger.node("127.0.0.1:2"), client)
     assert back.is_connected
-    assert bury() == 0
+    assert expire_dead_nodes() == 0
 
 
 def test_a_receiver_that_raises_harms_nobody(node: StreamNode, heard: Any) -> None:
@@ -93,7 +93,7 @@ def test_a_receiver_that_raises_harms_nobody(node: StreamNode, heard: Any) -> No
     signals.command_finished.connect(raises)
     try:
         calls = heard(signals.command_finished)
-        land([ledger.ack(ledger.sent(come(node)))])
+        record_acks([ledger.ack(ledger.sent(come(node)))])
     finally:
         signals.command_finished.disconnect(raises)
 
@@ -113,8 +113,8 @@ def test_the_example_pauses_a_client_whose_commands_fail(node: StreamNode, examp
 
     def fail(times: int) -> None:
         for _ in range(times):
-            land([ledger.ack(ledger.sent(failing), "OSError")])
-            land([ledger.ack(ledger.sent(good))])
+            record_acks([ledger.ack(ledger.sent(failing), "OSError")])
+            record_acks([ledger.ack(ledger.sent(good))])
 
     fail(error_rate.TOO_MANY - 1)
     assert not CommandLog.objects.filter(command="pause").exists()

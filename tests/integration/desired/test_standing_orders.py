@@ -13,15 +13,15 @@ from rest_framework.test import APIClient
 
 from crypto.exceptions import InvalidParameters
 from crypto.models import Client, CommandLog, Offline, Operation, Source, StandingOrder, State, StreamNode
-from crypto.services.desired import enforcement as enforce
+from crypto.services.desired import enforcement
 from crypto.services.desired.standing_orders import STAYS
-from crypto.services.fleet.presence import Arrival, Status, arrive, ring_waiting, update_status
-from crypto.services.ledger.attempt import Flight, Result
+from crypto.services.fleet.presence import Arrival, Status, arrive, enqueue_waiting, update_status
+from crypto.services.ledger.attempt import Attempt, Result
 from crypto.services.ledger.claim import claim
-from crypto.services.ledger.issue import Request, command
+from crypto.services.ledger.issue import CommandRequest, command
 from crypto.services.ledger.issue_inline import Inline, insert
-from crypto.services.ledger.settle import land
-from crypto.services.operations.start import Start, start
+from crypto.services.ledger.settle import record_acks
+from crypto.services.operations.start import OperationRequest, start
 from crypto.signals import client_diverged
 from tests import ledger
 from tests.ledger import queued, row
@@ -33,7 +33,9 @@ EVERYBODY = {"all": True}
 
 def bulk(name: str, selector: Any = None, **options: Any) -> Operation:
     """`pause_all` and its like."""
-    return start(Start(command=command(name), selector=selector or EVERYBODY, principal="ann", **options))
+    return start(
+        OperationRequest(command=command(name), selector=selector or EVERYBODY, principal="ann", **options)
+    )
 
 
 def come(node: StreamNode, client: Client | None = None) -> Client:
@@ -42,7 +44,7 @@ def come(node: StreamNode, client: Client | None = None) -> Client:
     with transaction.atomic():
         arrive([Arrival(pk, node.pk, "n", "spot", "1.0", "", ["journal"], "", 0)])
     with transaction.atomic():
-        ring_waiting([pk])
+        enqueue_waiting([pk])
     return Client.objects.get(pk=pk)
 
 
@@ -56,9 +58,9 @@ def open_commands(of: Client) -> list[str]:
     return list(rows.values_list("command", flat=True))
 
 
-def inline(of: Client, name: str) -> Flight | Result:
-    (outcome,) = insert([Inline(Request(client_id=of.pk, command=command(name)), wait=True)])
-    assert isinstance(outcome, Flight | Result)
+def inline(of: Client, name: str) -> Attempt | Result:
+    (outcome,) = insert([Inline(CommandRequest(client_id=of.pk, command=command(name)), wait=True)])
+    assert isinstance(outcome, Attempt | Result)
     return outcome
 
 
@@ -82,7 +84,7 @@ def test_who_joins_later_is_paused_before_it_may_sync(node: StreamNode) -> None:
     refused = inline(new, "sync_wallets")
     assert isinstance(refused, Result)
     assert (refused.state, refused.why) == (State.REJECTED, STAYS)
-    assert isinstance(inline(new, "ping"), Flight)
+    assert isinstance(inline(new, "ping"), Attempt)
 
 
 def test_a_queued_sync_is_held_and_goes_once_the_order_is_lifted(node: StreamNode) -> None:
@@ -96,12 +98,12 @@ def test_a_queued_sync_is_held_and_goes_once_the_order_is_lifted(node: StreamNod
     assert (row(refused).state, row(refused).reason) == (State.REJECTED, STAYS)
 
     bulk("resume")
-    assert [flight.id for flight in claim([waiting.pk])] == [waiting.pk]
+    assert [attempt.id for attempt in claim([waiting.pk])] == [waiting.pk]
 
 
 def test_a_bulk_sync_says_whom_it_skips_and_why(node: StreamNode) -> None:
     paused, free = come(node), come(node)
-    enforce.pause({"ids": [str(paused.pk)]}, source=Source.CLI, principal="ann", reason="")
+    enforcement.pause({"ids": [str(paused.pk)]}, source=Source.CLI, principal="ann", reason="")
 
     sync = bulk("sync_wallets")
 
@@ -117,7 +119,7 @@ def test_resume_all_lifts_it_also_for_who_is_away(node: StreamNode) -> None:
     order = StandingOrder.objects.get()
     assert order.lifted_by == "ann"
     assert not Client.objects.filter(paused_by__isnull=False).exists()
-    assert isinstance(inline(present, "sync_wallets"), Flight)
+    assert isinstance(inline(present, "sync_wallets"), Attempt)
     assert open_commands(come(node, away)) == ["resume"]
     assert open_commands(come(node)) == []
 
@@ -128,8 +130,8 @@ def test_who_is_resumed_by_name_is_an_exception_until_the_next_order(node: Strea
 
     inline(client, "resume")
 
-    assert isinstance(inline(client, "sync_wallets"), Flight)
-    enforce.reconcile()
+    assert isinstance(inline(client, "sync_wallets"), Attempt)
+    enforcement.reconcile()
     client = come(node, client)
     assert not CommandLog.objects.filter(principal__startswith="standing order").exists()
     bulk("pause")
@@ -149,29 +151,29 @@ def test_a_resume_from_before_the_order_does_not_get_through(node: StreamNode) -
 
 def test_by_label_with_members_that_change(node: StreamNode) -> None:
     client = come(node)
-    enforce.pause({"labels": {"region": "eu"}}, source=Source.CLI, principal="ann", reason="")
-    assert isinstance(inline(client, "sync_wallets"), Flight)
+    enforcement.pause({"labels": {"region": "eu"}}, source=Source.CLI, principal="ann", reason="")
+    assert isinstance(inline(client, "sync_wallets"), Attempt)
 
     client.labels = {"region": "eu"}
     client.save()
     assert isinstance(inline(client, "sync_wallets"), Result)
-    enforce.reconcile()
+    enforcement.reconcile()
     assert "pause" in open_commands(client)
 
     Client.objects.update(labels={})
-    enforce.reconcile()
-    assert isinstance(inline(client, "sync_wallets"), Flight)
+    enforcement.reconcile()
+    assert isinstance(inline(client, "sync_wallets"), Attempt)
 
 
 def test_one_of_two_orders_lifted_frees_nobody_whom_the_other_concerns(node: StreamNode) -> None:
     client = come(node)
-    enforce.pause({"type": "spot"}, source=Source.CLI, principal="ann", reason="")
+    enforcement.pause({"type": "spot"}, source=Source.CLI, principal="ann", reason="")
     bulk("pause")
     first, second = StandingOrder.objects.order_by("pk")
 
-    assert enforce.resume(first, source=Source.CLI, principal="ann") == []
+    assert enforcement.resume(first, source=Source.CLI, principal="ann") == []
     assert isinstance(inline(client, "sync_wallets"), Result)
-    (resumed,) = enforce.resume(second, source=Source.CLI, principal="ann")
+    (resumed,) = enforcement.resume(second, source=Source.CLI, principal="ann")
     assert resumed.targets == 1
 
 
@@ -180,7 +182,7 @@ def test_one_of_two_orders_lifted_frees_nobody_whom_the_other_concerns(node: Str
 )
 def test_an_order_by_what_changes_all_the_time_is_refused(db: None, selector: Any) -> None:
     with pytest.raises(InvalidParameters, match="selector"):
-        enforce.pause(selector, source=Source.CLI, principal="ann", reason="")
+        enforcement.pause(selector, source=Source.CLI, principal="ann", reason="")
     assert not Operation.objects.exists()
 
 
@@ -188,11 +190,11 @@ def test_a_pause_that_got_lost_is_sent_again(node: StreamNode) -> None:
     bulk("pause")
     client = come(node)
     CommandLog.objects.filter(client=client).update(
-        state=State.TIMED_OUT, due_at=None, created_at=client.created_at - 2 * enforce.AGAIN
+        state=State.TIMED_OUT, due_at=None, created_at=client.created_at - 2 * enforcement.AGAIN
     )
 
-    enforce.reconcile()
-    enforce.reconcile()
+    enforcement.reconcile()
+    enforcement.reconcile()
 
     assert open_commands(client) == ["pause"]
 
@@ -203,12 +205,14 @@ def test_claims_and_inserts_cost_no_query_more(node: StreamNode) -> None:
         with CaptureQueriesContext(connection) as claiming:
             assert len(claim([each.pk for each in rows])) == len(rows)
         with CaptureQueriesContext(connection) as inserting:
-            insert([Inline(Request(client_id=c.pk, command=command("ping")), wait=True) for c in clients])
+            insert(
+                [Inline(CommandRequest(client_id=c.pk, command=command("ping")), wait=True) for c in clients]
+            )
         return len(claiming), len(inserting)
 
     clients = [come(node) for _ in range(10)]
     before = cost()
-    enforce.pause({"type": "futures"}, source=Source.CLI, principal="ann", reason="")
+    enforcement.pause({"type": "futures"}, source=Source.CLI, principal="ann", reason="")
 
     assert cost() == before
     assert before[0] < 10
@@ -218,42 +222,42 @@ def test_claims_and_inserts_cost_no_query_more(node: StreamNode) -> None:
 def test_a_paused_client_that_reports_active_has_diverged(node: StreamNode, heard: Any) -> None:
     calls = heard(client_diverged)
     client = come(node)
-    land([ledger.ack(ledger.sent(client, "pause"), status="PAUSED")])
-    Client.objects.update(expected_at=client.created_at - enforce.CONTRADICTION)
-    assert enforce.diverge() == 0
+    record_acks([ledger.ack(ledger.sent(client, "pause"), status="PAUSED")])
+    Client.objects.update(expected_at=client.created_at - enforcement.CONTRADICTION)
+    assert enforcement.detect_divergence() == 0
 
     report(client, "ACTIVE")
-    assert (enforce.diverge(), enforce.diverge()) == (1, 0)
+    assert (enforcement.detect_divergence(), enforcement.detect_divergence()) == (1, 0)
 
     assert Client.objects.get().diverged_at is not None
     assert calls == [{"client_ids": [client.pk]}]
     report(client, "PAUSED")
-    enforce.diverge()
+    enforcement.detect_divergence()
     assert Client.objects.get().diverged_at is None
 
 
 def test_acks_report_too(node: StreamNode) -> None:
     client = come(node)
-    land([ledger.ack(ledger.sent(client, "pause"), status="ACTIVE")])
-    Client.objects.update(expected_at=client.created_at - enforce.CONTRADICTION)
-    Client.objects.update(status_at=client.created_at - enforce.CONTRADICTION)
-    assert enforce.diverge() == 0
+    record_acks([ledger.ack(ledger.sent(client, "pause"), status="ACTIVE")])
+    Client.objects.update(expected_at=client.created_at - enforcement.CONTRADICTION)
+    Client.objects.update(status_at=client.created_at - enforcement.CONTRADICTION)
+    assert enforcement.detect_divergence() == 0
 
-    land([ledger.ack(ledger.sent(client, "ping"), status="ACTIVE")])
+    record_acks([ledger.ack(ledger.sent(client, "ping"), status="ACTIVE")])
 
-    assert enforce.diverge() == 1
+    assert enforcement.detect_divergence() == 1
 
 
 def test_a_resume_is_no_divergence(node: StreamNode) -> None:
     client = come(node)
-    land([ledger.ack(ledger.sent(client, "pause"), status="PAUSED")])
-    Client.objects.update(expected_at=client.created_at - enforce.CONTRADICTION)
-    flight = ledger.sent(client, "resume")
+    record_acks([ledger.ack(ledger.sent(client, "pause"), status="PAUSED")])
+    Client.objects.update(expected_at=client.created_at - enforcement.CONTRADICTION)
+    attempt = ledger.sent(client, "resume")
     Client.objects.update(status="ACTIVE", status_at=client.created_at)
 
-    assert enforce.diverge() == 0
-    land([ledger.ack(flight, status="ACTIVE")])
-    assert enforce.diverge() == 0
+    assert enforcement.detect_divergence() == 0
+    record_acks([ledger.ack(attempt, status="ACTIVE")])
+    assert enforcement.detect_divergence() == 0
 
 
 def test_rest_and_admin(node: StreamNode, client: Browser) -> None:

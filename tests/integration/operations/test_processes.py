@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from crypto.models import CommandLog, Operation, State
 from crypto.models.clock import TOLERATED
-from crypto.services.operations import actions as control
+from crypto.services.operations import actions
 from crypto.services.operations.progress import progress
 from tests import bulk, ledger
 from tests.integration.operations.plant import Plant, ended, ids
@@ -60,10 +60,10 @@ def test_canceled_half_way_nothing_more_takes_effect(plant: Plant) -> None:
     plant.fleet(200, "--slow-ms", "50")
     operation = bulk.started("sync_wallets", window=20)
     half_done(operation)
-    control.cancel(operation.pk, "ada")
+    actions.cancel(operation.pk, "ada")
     assert ended(operation).state == "CANCELED"
     standing = bulk.check(operation)
-    assert 0 < standing.counts[State.CANCELED] < 200
+    assert 0 < standing.by_state[State.CANCELED] < 200
     assert set(plant.effects()) == ids(operation, "SUCCEEDED")
 
 

@@ -5,7 +5,7 @@ from crypto.commands import Failure
 from crypto.models import Client, CommandLog, State
 from crypto.services.ledger.cancel import cancel
 from crypto.services.ledger.claim import claim
-from crypto.services.ledger.settle import Miss, land, miss
+from crypto.services.ledger.settle import FailedAttempt, record_acks, record_failures
 from crypto.services.ledger.sweep import sweep
 from tests.ledger import ack, hurry, queued, row, sent, states
 
@@ -19,18 +19,18 @@ def test_what_waits_ends_at_once(present: Client) -> None:
 
 
 def test_what_was_perhaps_seen_says_so(present: Client) -> None:
-    flight = sent(present)
-    miss([Miss(flight.id, flight.claim, Failure.TIMEOUT, "no ack")])
-    assert cancel([flight.id]).ended == [flight.id]
-    assert row(flight).reason == "canceled; the outcome of an earlier attempt is unknown"
+    attempt = sent(present)
+    record_failures([FailedAttempt(attempt.id, attempt.claim, Failure.TIMEOUT, "no ack")])
+    assert cancel([attempt.id]).ended == [attempt.id]
+    assert row(attempt).reason == "canceled; the outcome of an earlier attempt is unknown"
 
 
 def test_an_ack_in_time_wins(present: Client) -> None:
-    flight = sent(present)
-    assert cancel([flight.id]).requested == [flight.id]
-    assert land([ack(flight)]) == [True]
-    assert states(flight) == ["QUEUED", "SENT", "SUCCEEDED"]
-    assert not row(flight).late
+    attempt = sent(present)
+    assert cancel([attempt.id]).requested == [attempt.id]
+    assert record_acks([ack(attempt)]) == [True]
+    assert states(attempt) == ["QUEUED", "SENT", "SUCCEEDED"]
+    assert not row(attempt).late
 
 
 @pytest.mark.parametrize(
@@ -40,35 +40,37 @@ def test_an_ack_in_time_wins(present: Client) -> None:
 def test_without_an_ack_it_ends_canceled_and_says_what_is_known(
     present: Client, failure: Failure, reason: str
 ) -> None:
-    flight = sent(present)
-    cancel([flight.id])
-    assert miss([Miss(flight.id, flight.claim, failure, "missed")]) == {flight.id: State.CANCELED}
-    assert reason in row(flight).reason
+    attempt = sent(present)
+    cancel([attempt.id])
+    assert record_failures([FailedAttempt(attempt.id, attempt.claim, failure, "missed")]) == {
+        attempt.id: State.CANCELED
+    }
+    assert reason in row(attempt).reason
 
 
 def test_the_lease_ends_it_if_nobody_else_does(present: Client) -> None:
-    flight = sent(present)
-    cancel([flight.id])
-    hurry(flight)
+    attempt = sent(present)
+    cancel([attempt.id])
+    hurry(attempt)
     sweep()
-    assert states(flight) == ["QUEUED", "SENT", "CANCELED"]
+    assert states(attempt) == ["QUEUED", "SENT", "CANCELED"]
 
 
 def test_asking_again_changes_nothing(present: Client) -> None:
-    flight = sent(present)
-    cancel([flight.id], "ada")
-    asked_at = row(flight).cancel_requested_at
-    cancel([flight.id], "bob")
-    assert row(flight).cancel_requested_at == asked_at
-    assert "ada" in row(flight).reason
+    attempt = sent(present)
+    cancel([attempt.id], "ada")
+    asked_at = row(attempt).cancel_requested_at
+    cancel([attempt.id], "bob")
+    assert row(attempt).cancel_requested_at == asked_at
+    assert "ada" in row(attempt).reason
 
 
 def test_what_is_over_stays_as_it_is(present: Client) -> None:
-    flight = sent(present)
-    land([ack(flight)])
-    canceled = cancel([flight.id])
-    assert (canceled.over, canceled.ended, canceled.requested) == ([flight.id], [], [])
-    assert row(flight).state == State.SUCCEEDED
+    attempt = sent(present)
+    record_acks([ack(attempt)])
+    canceled = cancel([attempt.id])
+    assert (canceled.over, canceled.ended, canceled.requested) == ([attempt.id], [], [])
+    assert row(attempt).state == State.SUCCEEDED
 
 
 def test_many_are_canceled_with_few_statements(

@@ -13,10 +13,10 @@ from django.db import connections
 
 from crypto.commands import Failure
 from crypto.models import Client, CommandLog, State
-from crypto.services.ledger.attempt import Flight
+from crypto.services.ledger.attempt import Attempt
 from crypto.services.ledger.cancel import cancel
 from crypto.services.ledger.claim import claim
-from crypto.services.ledger.settle import Miss, land, miss
+from crypto.services.ledger.settle import FailedAttempt, record_acks, record_failures
 from crypto.services.ledger.sweep import sweep
 from tests import ledger
 from tests.ledger import ack, hurry, queued
@@ -53,32 +53,34 @@ def shuffled(ids: list[UUID], seed: int) -> list[UUID]:
     return random.Random(seed).sample(ids, len(ids))
 
 
-def flights_of(client: Client) -> list[Flight]:
+def attempts_of(client: Client) -> list[Attempt]:
     return claim([queued(client).id for _ in range(ROWS)])
 
 
 def test_each_row_is_claimed_once(present: Client) -> None:
     ids = [queued(present).id for _ in range(ROWS)]
     claims = at_once(*(lambda n=n: claim(shuffled(ids, n)) for n in range(THREADS)))
-    assert sorted(flight.id for flights in claims for flight in flights) == sorted(ids)
+    assert sorted(attempt.id for attempts in claims for attempt in attempts) == sorted(ids)
     assert set(CommandLog.objects.values_list("state", "attempt")) == {(State.SENT, 1)}
 
 
 def test_what_waited_for_its_client_is_claimed_once_and_in_order(present: Client) -> None:
     ids = [queued(present, offline="queue").id for _ in range(ROWS)]
     claims = at_once(*(lambda n=n: claim([shuffled(ids, n)[0]]) for n in range(THREADS)))
-    for flights in claims:
-        taken = [ids.index(flight.id) for flight in flights]
+    for attempts in claims:
+        taken = [ids.index(attempt.id) for attempt in attempts]
         assert taken == sorted(taken)
-    started = [ids.index(flight.id) for flights in claims for flight in flights]
+    started = [ids.index(attempt.id) for attempts in claims for attempt in attempts]
     assert len(started) == len(set(started))
 
 
 def test_of_ack_and_miss_one_counts(present: Client) -> None:
-    flights = flights_of(present)
+    attempts = attempts_of(present)
     landed, missed = at_once(
-        lambda: land([ack(flight) for flight in flights]),
-        lambda: miss([Miss(f.id, f.claim, Failure.TIMEOUT, "no ack") for f in reversed(flights)]),
+        lambda: record_acks([ack(attempt) for attempt in attempts]),
+        lambda: record_failures(
+            [FailedAttempt(f.id, f.claim, Failure.TIMEOUT, "no ack") for f in reversed(attempts)]
+        ),
     )
     assert landed == [True] * ROWS, "an ack counts, in time or not"
     assert not isinstance(missed, list)
@@ -87,15 +89,15 @@ def test_of_ack_and_miss_one_counts(present: Client) -> None:
 
 
 def test_an_ack_lands_once_of_however_many(present: Client) -> None:
-    flights = flights_of(present)
-    landings = at_once(*(lambda n=n: _land(flights, n) for n in range(THREADS)))
+    attempts = attempts_of(present)
+    landings = at_once(*(lambda n=n: _land(attempts, n) for n in range(THREADS)))
     counted = Counter(id for landing in landings for id in landing)
-    assert counted == Counter({flight.id: 1 for flight in flights})
+    assert counted == Counter({attempt.id: 1 for attempt in attempts})
 
 
 def test_sweepers_end_each_lease_once(present: Client) -> None:
-    flights = flights_of(present)
-    hurry(*flights)
+    attempts = attempts_of(present)
+    hurry(*attempts)
     swept = at_once(*[sweep] * 4)
     assert sum(each.timed_out for each in swept) == ROWS
     assert set(CommandLog.objects.values_list("state", "attempt")) == {(State.QUEUED, 1)}
@@ -104,20 +106,20 @@ def test_sweepers_end_each_lease_once(present: Client) -> None:
 def test_everybody_at_once(present: Client) -> None:
     """Claims, acks, misses, cancels, leases that end and sweepers, all over the same rows."""
     ids = [queued(present, name).id for name in ("ping", "pause", "resume", "ping") for _ in range(10)]
-    flights: list[Flight] = []
+    attempts: list[Attempt] = []
     stop = threading.Event()
 
     def claimer(seed: int) -> None:
         for turn in range(15):
-            flights.extend(claim(shuffled(ids, seed * 100 + turn)[:20]))
+            attempts.extend(claim(shuffled(ids, seed * 100 + turn)[:20]))
 
     def settler(seed: int) -> None:
         chance = random.Random(seed)
         while not stop.is_set():
-            some = chance.sample(flights, min(10, len(flights)))
-            land([ack(flight) for flight in some[:2]])
-            miss([Miss(f.id, f.claim, Failure.TIMEOUT, "no ack") for f in some[2:8]])
-            cancel([flight.id for flight in some[8:9]])
+            some = chance.sample(attempts, min(10, len(attempts)))
+            record_acks([ack(attempt) for attempt in some[:2]])
+            record_failures([FailedAttempt(f.id, f.claim, Failure.TIMEOUT, "no ack") for f in some[2:8]])
+            cancel([attempt.id for attempt in some[8:9]])
 
     def sweeper() -> None:
         while not stop.is_set():
@@ -133,12 +135,12 @@ def test_everybody_at_once(present: Client) -> None:
 
     at_once(work, *(lambda n=n: settler(n) for n in range(3)), sweeper, sweeper)
     ledger.check(CommandLog.objects.all())
-    assert len({flight.claim for flight in flights}) <= len(flights)
-    attempts = Counter(flight.id for flight in flights)
-    assert dict(CommandLog.objects.filter(attempt__gt=0).values_list("pk", "attempt")) == attempts
+    assert len({attempt.claim for attempt in attempts}) <= len(attempts)
+    counted = Counter(attempt.id for attempt in attempts)
+    assert dict(CommandLog.objects.filter(attempt__gt=0).values_list("pk", "attempt")) == counted
 
 
-def _land(flights: list[Flight], seed: int) -> list[UUID]:
-    mine = random.Random(seed).sample(flights, len(flights))
-    landed = land([ack(flight) for flight in mine])
-    return [flight.id for flight, good in zip(mine, landed, strict=True) if good]
+def _land(attempts: list[Attempt], seed: int) -> list[UUID]:
+    mine = random.Random(seed).sample(attempts, len(attempts))
+    landed = record_acks([ack(attempt) for attempt in mine])
+    return [attempt.id for attempt, good in zip(mine, landed, strict=True) if good]

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from crypto.models import ClientStatus, CommandLog, Schedule, State
 from crypto.services import dashboard
-from crypto.services.ledger.settle import land
+from crypto.services.ledger.settle import record_acks
 from tests import bulk, ledger
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -52,9 +52,9 @@ def test_the_slowest_come_first() -> None:
     for name, seconds in [("quick", [1]), ("slow", [2, 6]), ("idle", [])]:
         to = ledger.client(node, name=name)
         for took in seconds:
-            flight = ledger.sent(to)
-            land([ledger.ack(flight)])
-            CommandLog.objects.filter(pk=flight.id).update(
+            attempt = ledger.sent(to)
+            record_acks([ledger.ack(attempt)])
+            CommandLog.objects.filter(pk=attempt.id).update(
                 created_at=NOW - MINUTE, sent_at=NOW, acked_at=NOW + timedelta(seconds=took)
             )
     found = [(each.name, each.acks, each.average, each.longest) for each in dashboard.slowest(NOW)]

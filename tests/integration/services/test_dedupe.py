@@ -11,16 +11,16 @@ from django.db import connections
 from crypto.commands.ping import Ping
 from crypto.exceptions import DedupeConflict, UnknownClient
 from crypto.models import Client, CommandLog
-from crypto.services.ledger.attempt import Flight, Result
-from crypto.services.ledger.issue import Request, issue
+from crypto.services.ledger.attempt import Attempt, Result
+from crypto.services.ledger.issue import CommandRequest, issue
 from crypto.services.ledger.issue_inline import Inline, insert
 from tests import ledger
 
 THREADS = 16
 
 
-def request(to: Client, sequence: int = 1, key: str | None = "key") -> Request:
-    return Request(client_id=to.id, command=Ping(sequence=sequence), dedupe_key=key)
+def request(to: Client, sequence: int = 1, key: str | None = "key") -> CommandRequest:
+    return CommandRequest(client_id=to.id, command=Ping(sequence=sequence), dedupe_key=key)
 
 
 def at_once(call: Callable[[int], Any]) -> list[Any]:
@@ -63,7 +63,7 @@ def test_a_batch_holds_the_same_key_twice(present: Client) -> None:
     first, second, other = insert(
         [Inline(request(present), True), Inline(request(present), True), Inline(request(present, 2), True)]
     )
-    assert isinstance(first, Flight)
+    assert isinstance(first, Attempt)
     assert isinstance(second, Result)
     assert first.id == second.id
     assert isinstance(other, DedupeConflict)
@@ -95,7 +95,7 @@ def test_many_at_once_insert_one_row_a_key() -> None:
         return insert([Inline(request(client, key=key), wait=True) for key in turned])
 
     outcomes = [outcome for batch in at_once(insert_all) for outcome in batch]
-    assert sum(isinstance(outcome, Flight) for outcome in outcomes) == len(keys)
+    assert sum(isinstance(outcome, Attempt) for outcome in outcomes) == len(keys)
     assert len({outcome.id for outcome in outcomes}) == CommandLog.objects.count() == len(keys)
 
 

@@ -12,7 +12,7 @@ from django.test import Client as Browser
 from rest_framework.test import APIClient
 
 from crypto.models import Client, CommandLog, State
-from crypto.services.ledger.settle import land
+from crypto.services.ledger.settle import record_acks
 from tests.ledger import ack, queued, row, sent
 
 LOGS = "/api/crypto/command-logs"
@@ -39,15 +39,15 @@ def test_rest_explains(api: APIClient, present: Client) -> None:
 
 
 def test_rest_cancels(api: APIClient, present: Client) -> None:
-    waiting, flight = queued(present), sent(present)
+    waiting, attempt = queued(present), sent(present)
     at_once = api.post(f"{LOGS}/{waiting.id}/cancel/")
     assert (at_once.status_code, at_once.data["state"]) == (200, "CANCELED")
     assert at_once.data["reason"] == "canceled by root"
-    later = api.post(f"{LOGS}/{flight.id}/cancel/")
+    later = api.post(f"{LOGS}/{attempt.id}/cancel/")
     assert (later.status_code, later.data["state"]) == (202, "SENT")
     assert later.data["cancel_requested_at"] is not None
-    land([ack(flight)])
-    over = api.post(f"{LOGS}/{flight.id}/cancel/")
+    record_acks([ack(attempt)])
+    over = api.post(f"{LOGS}/{attempt.id}/cancel/")
     assert (over.status_code, over.data["error"]["code"]) == (409, "conflict")
 
 
@@ -73,17 +73,17 @@ def test_who_may_not_send_it_may_not_cancel_it(api: APIClient, present: Client, 
 
 
 def test_the_admin_cancels_what_its_user_may(present: Client, pinger: User, browser: Browser) -> None:
-    mine, other, flight = queued(present), queued(present, "pause"), sent(present)
+    mine, other, attempt = queued(present), queued(present, "pause"), sent(present)
     browser.force_login(pinger)
     chosen: dict[str, Any] = {
         "action": "cancel_selected",
-        "_selected_action": [each.id for each in (mine, other, flight)],
+        "_selected_action": [each.id for each in (mine, other, attempt)],
     }
     page = browser.post("/admin/crypto/commandlog/", chosen, follow=True)
     assert "1 canceled, 1 under way" in page.content.decode()
     assert "1 are not yours to cancel" in page.content.decode()
-    assert [row(each).state for each in (mine, other, flight)] == ["CANCELED", "QUEUED", "SENT"]
-    detail = browser.get(f"/admin/crypto/commandlog/{flight.id}/change/")
+    assert [row(each).state for each in (mine, other, attempt)] == ["CANCELED", "QUEUED", "SENT"]
+    detail = browser.get(f"/admin/crypto/commandlog/{attempt.id}/change/")
     assert "cancelation was requested" in detail.content.decode()
 
 
@@ -93,13 +93,13 @@ def browser() -> Browser:
 
 
 def test_the_command_line(present: Client) -> None:
-    waiting, flight = queued(present), sent(present)
-    assert manage("explain", str(flight.id)).startswith("It was handed on")
+    waiting, attempt = queued(present), sent(present)
+    assert manage("explain", str(attempt.id)).startswith("It was handed on")
     assert manage("cancel", str(waiting.id)) == f"{waiting.id} is canceled"
-    assert "under way" in manage("cancel", str(flight.id))
-    land([ack(flight)])
+    assert "under way" in manage("cancel", str(attempt.id))
+    record_acks([ack(attempt)])
     with pytest.raises(CommandError, match="ended already") as over:
-        manage("cancel", str(flight.id))
+        manage("cancel", str(attempt.id))
     assert over.value.returncode == 5
     assert manage("explain", "--json", str(waiting.id)).startswith('{"cause": "canceled"')
 

@@ -8,9 +8,9 @@ from django.utils import timezone
 from crypto.commands import Failure
 from crypto.models import Client, CommandLog, Offline, Operation, State, StreamNode, WorkerBeat
 from crypto.services.fleet.explain import ENDED, explain
-from crypto.services.fleet.worker_heartbeat import Beat
+from crypto.services.fleet.worker_heartbeat import Heartbeat
 from crypto.services.ledger.cancel import cancel
-from crypto.services.ledger.settle import Miss, land, miss
+from crypto.services.ledger.settle import FailedAttempt, record_acks, record_failures
 from crypto.services.process import process_name
 from tests import ledger
 from tests.ledger import ack, hurry, queued, row, sent
@@ -58,10 +58,12 @@ def test_no_live_node(present: Client, node: StreamNode) -> None:
 
 
 def test_a_retry(present: Client, worker: WorkerBeat) -> None:
-    flight = sent(present)
-    miss([Miss(flight.id, flight.claim, Failure.NOT_HANDED_OVER, "the node takes nothing")])
+    attempt = sent(present)
+    record_failures(
+        [FailedAttempt(attempt.id, attempt.claim, Failure.NOT_HANDED_OVER, "the node takes nothing")]
+    )
     CommandLog.objects.update(retry_at=timezone.now() + MINUTE)
-    explained(row(flight), "retry", "attempt 2 of 3 at", "the node takes nothing")
+    explained(row(attempt), "retry", "attempt 2 of 3 at", "the node takes nothing")
 
 
 def test_behind_another_of_its_class(present: Client, worker: WorkerBeat) -> None:
@@ -82,7 +84,7 @@ def test_no_worker_on_its_lane(present: Client, worker: WorkerBeat) -> None:
 
 def test_a_worker_s_beat(transactional_db: None) -> None:
     present = ledger.client(ledger.node())
-    beat = Beat({"default"})
+    beat = Heartbeat({"default"})
     beat.start()
     while not WorkerBeat.objects.exists():
         pass
@@ -119,25 +121,25 @@ def test_held_by_its_operation(present: Client) -> None:
 
 
 def test_a_requested_cancelation(present: Client) -> None:
-    flight = sent(present)
-    cancel([flight.id])
-    explained(row(flight), "canceling", "an ack in time still counts")
+    attempt = sent(present)
+    cancel([attempt.id])
+    explained(row(attempt), "canceling", "an ack in time still counts")
 
 
 def test_the_lease_of_a_worker_that_is_gone(present: Client, worker: WorkerBeat) -> None:
-    flight = sent(present)
-    explained(row(flight), "unacked")
+    attempt = sent(present)
+    explained(row(attempt), "unacked")
     WorkerBeat.objects.update(process=process_name(), seen_at=timezone.now() - MINUTE)
-    explained(row(flight), "abandoned", process_name(), "its lease ends by")
+    explained(row(attempt), "abandoned", process_name(), "its lease ends by")
     WorkerBeat.objects.all().delete()
-    hurry(flight)
-    explained(row(flight), "abandoned", "the next sweep settles it")
+    hurry(attempt)
+    explained(row(attempt), "abandoned", "the next sweep settles it")
 
 
 def test_offline_after_it_was_sent(present: Client) -> None:
-    flight = sent(present)
+    attempt = sent(present)
     Client.objects.update(node=None)
-    explained(row(flight), "offline", "It was sent", "the outcome is unknown")
+    explained(row(attempt), "offline", "It was sent", "the outcome is unknown")
 
 
 def test_not_acked_yet(present: Client) -> None:
@@ -145,12 +147,12 @@ def test_not_acked_yet(present: Client) -> None:
 
 
 def test_every_end_is_explained(present: Client) -> None:
-    flight = sent(present)
-    land([ack(flight, "Boom", message="disk full")])
-    explained(row(flight), "failed", "Boom: disk full")
+    attempt = sent(present)
+    record_acks([ack(attempt, "Boom", message="disk full")])
+    explained(row(attempt), "failed", "Boom: disk full")
     for state in ENDED:
         CommandLog.objects.update(state=state, due_at=None)
-        explained(row(flight), state.lower())
+        explained(row(attempt), state.lower())
     assert set(ENDED) == set(State) - {State.QUEUED, State.SENT}
 
 

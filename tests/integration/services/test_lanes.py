@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from crypto.models import Client, CommandLog, State, WorkerBeat
 from crypto.services.fleet.lane_load import lane_loads
-from crypto.services.ledger.issue import Request, command, issue
+from crypto.services.ledger.issue import CommandRequest, command, issue
 from tests.integration.operations.plant import Plant
 from tests.processes import wait_until
 from tests.services import RedisServer
@@ -26,7 +26,7 @@ SLOW_MS = 300
 
 
 def queue(client: Client, name: str = "ping", **options: object) -> CommandLog:
-    return issue(Request(client_id=client.pk, command=command(name), **options))  # type: ignore[arg-type]
+    return issue(CommandRequest(client_id=client.pk, command=command(name), **options))  # type: ignore[arg-type]
 
 
 def test_loads_count_what_a_worker_could_do() -> None:

@@ -20,10 +20,10 @@ from hypothesis.stateful import (
 from crypto.commands import Failure
 from crypto.models import Client, CommandLog, Offline
 from crypto.models.command_log import ANSWERED, UNDELIVERED
-from crypto.services.ledger.attempt import Flight
+from crypto.services.ledger.attempt import Attempt
 from crypto.services.ledger.cancel import cancel
 from crypto.services.ledger.claim import claim
-from crypto.services.ledger.settle import UNKNOWN, Miss, land, miss
+from crypto.services.ledger.settle import UNKNOWN, FailedAttempt, record_acks, record_failures
 from crypto.services.ledger.sweep import sweep
 from tests import ledger
 
@@ -38,7 +38,7 @@ CAPABILITIES = [[], ["journal", "restart", "update_config"]]
 
 class Ledger(RuleBasedStateMachine):
     rows = Bundle("rows")
-    flights = Bundle("flights")
+    attempts = Bundle("attempts")
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,42 +56,42 @@ class Ledger(RuleBasedStateMachine):
     def issue(self, whom: int, name: str, offline: Offline) -> CommandLog:
         return ledger.queued(self.clients[whom], name, PARAMS.get(name), offline=offline)
 
-    @rule(target=flights, some=st.lists(rows, min_size=1, max_size=4))
+    @rule(target=attempts, some=st.lists(rows, min_size=1, max_size=4))
     def claim(self, some: list[CommandLog]) -> Any:
         taken = claim([row.id for row in some])
-        self.delivered.update(flight.id for flight in taken)
+        self.delivered.update(attempt.id for attempt in taken)
         return multiple(*taken)
 
-    @rule(flight=flights, error=st.sampled_from(ERRORS))
-    def ack(self, flight: Flight, error: str) -> None:
+    @rule(attempt=attempts, error=st.sampled_from(ERRORS))
+    def ack(self, attempt: Attempt, error: str) -> None:
         """Of this attempt or of any before; in time, late, or for the second time."""
-        land([ledger.ack(flight, error, at=timezone.now())])
+        record_acks([ledger.ack(attempt, error, at=timezone.now())])
 
-    @rule(flight=flights, error=st.sampled_from(ERRORS))
-    def ack_twice_at_once(self, flight: Flight, error: str) -> None:
-        ack = ledger.ack(flight, error, at=timezone.now())
-        land([ack, ack])
-        after = ledger.row(flight)
+    @rule(attempt=attempts, error=st.sampled_from(ERRORS))
+    def ack_twice_at_once(self, attempt: Attempt, error: str) -> None:
+        ack = ledger.ack(attempt, error, at=timezone.now())
+        record_acks([ack, ack])
+        after = ledger.row(attempt)
         if not after.is_open and error != UNKNOWN:
-            assert land([ack]) == [False]
-            assert ledger.row(flight).history == after.history
+            assert record_acks([ack]) == [False]
+            assert ledger.row(attempt).history == after.history
 
     @rule(row=rows, error=st.sampled_from(ERRORS))
     def ack_of_another_client(self, row: CommandLog, error: str) -> None:
         stranger = next(client for client in self.clients if client.id != row.client_id)
         before = ledger.row(row)
-        assert land([ledger.ack(row, error, stranger.id)]) == [False]
+        assert record_acks([ledger.ack(row, error, stranger.id)]) == [False]
         assert ledger.row(row).history == before.history
 
     @rule(row=rows)
     def ack_of_what_was_never_sent(self, row: CommandLog) -> None:
         if row.id not in self.delivered:
-            assert land([ledger.ack(row)]) == [False]
+            assert record_acks([ledger.ack(row)]) == [False]
 
-    @rule(flight=flights, failure=st.sampled_from([f for f in Failure if f is not Failure.FAILED]))
-    def miss(self, flight: Flight, failure: Failure) -> None:
+    @rule(attempt=attempts, failure=st.sampled_from([f for f in Failure if f is not Failure.FAILED]))
+    def record_failures(self, attempt: Attempt, failure: Failure) -> None:
         """Of this attempt, or of one that is long over."""
-        miss([Miss(flight.id, flight.claim, failure, failure.value)])
+        record_failures([FailedAttempt(attempt.id, attempt.claim, failure, failure.value)])
 
     @rule(row=rows)
     def lease_or_backoff_ends(self, row: CommandLog) -> None:

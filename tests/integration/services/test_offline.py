@@ -10,16 +10,16 @@ from django.utils import timezone
 
 from crypto.commands import Failure
 from crypto.models import Client, CommandLog, Offline, State, StreamNode
-from crypto.services.fleet.presence import Arrival, arrive, ring_waiting
+from crypto.services.fleet.presence import Arrival, arrive, enqueue_waiting
 from crypto.services.ledger.claim import claim
-from crypto.services.ledger.issue import Request, command, issue
-from crypto.services.ledger.queue import UNANSWERED
-from crypto.services.ledger.settle import PARK, Miss, land, miss
+from crypto.services.ledger.issue import CommandRequest, command, issue
+from crypto.services.ledger.queue import REQUEUE_AFTER
+from crypto.services.ledger.settle import PARK, FailedAttempt, record_acks, record_failures
 from tests.ledger import ack, hurry, row, sent, states
 
 
 def wait_for(client: Client, name: str, **params: object) -> CommandLog:
-    return issue(Request(client_id=client.id, command=command(name, params), offline=Offline.QUEUE))
+    return issue(CommandRequest(client_id=client.id, command=command(name, params), offline=Offline.QUEUE))
 
 
 def connect(client: Client, node: StreamNode, identity_epoch: str = "") -> None:
@@ -32,8 +32,8 @@ def test_commands_leave_in_order_whoever_is_rung_for_which(
 ) -> None:
     waiting = [wait_for(absent, name) for name in ("ping", "sync_wallets", "request_status")]
     connect(absent, node)
-    flights = [flight for at in order for flight in claim([waiting[at].id])]
-    assert [flight.id for flight in flights] == [command.id for command in waiting]
+    attempts = [attempt for at in order for attempt in claim([waiting[at].id])]
+    assert [attempt.id for attempt in attempts] == [command.id for command in waiting]
 
 
 def test_a_client_is_rung_for_in_one_message(
@@ -41,7 +41,7 @@ def test_a_client_is_rung_for_in_one_message(
 ) -> None:
     waiting = [wait_for(absent, name) for name in ("ping", "sync_wallets", "request_status")]
     with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
-        ring_waiting([absent.id])
+        enqueue_waiting([absent.id])
     (message,) = [dramatiq.Message.decode(body) for body in list(broker.queues["default"].queue)]
     assert message.args == ([str(command.id) for command in waiting],)
 
@@ -50,8 +50,10 @@ def test_waiting_uses_up_no_attempts(present: Client) -> None:
     command = wait_for(present, "ping")
     for failure in [Failure.NO_ROUTE, Failure.NOT_HANDED_OVER] * 3:
         hurry(command)
-        (flight,) = claim([command.id])
-        assert miss([Miss(flight.id, flight.claim, failure, "gone")]) == {command.id: State.QUEUED}
+        (attempt,) = claim([command.id])
+        assert record_failures([FailedAttempt(attempt.id, attempt.claim, failure, "gone")]) == {
+            command.id: State.QUEUED
+        }
     assert row(command).attempt == 0
 
 
@@ -60,24 +62,24 @@ def test_a_client_that_comes_is_not_kept_waiting_for_a_retry(present: Client, no
     waiting = [wait_for(present, name) for name in ("ping", "sync_wallets")]
     for one in waiting:
         CommandLog.objects.filter(pk=one.pk).update(created_at=timezone.now() - timedelta(minutes=5))
-        (flight,) = claim([one.id])
-        miss([Miss(flight.id, flight.claim, Failure.NOT_HANDED_OVER, "refused")])
+        (attempt,) = claim([one.id])
+        record_failures([FailedAttempt(attempt.id, attempt.claim, Failure.NOT_HANDED_OVER, "refused")])
         CommandLog.objects.filter(pk=one.pk).update(retry_at=timezone.now() + PARK)
     assert claim([one.id for one in waiting]) == []
     connect(present, node)
-    ring_waiting([present.id])
+    enqueue_waiting([present.id])
     due = row(waiting[0]).due_at
     assert due is not None
-    assert due - timezone.now() <= UNANSWERED
-    assert [flight.id for flight in claim([one.id for one in waiting])] == [one.id for one in waiting]
+    assert due - timezone.now() <= REQUEUE_AFTER
+    assert [attempt.id for attempt in claim([one.id for one in waiting])] == [one.id for one in waiting]
 
 
 def test_what_has_waited_for_a_moment_is_not_put_off_for_a_minute(present: Client) -> None:
     command = wait_for(present, "ping")
     for _ in range(10):
         hurry(command)
-        (flight,) = claim([command.id])
-        miss([Miss(flight.id, flight.claim, Failure.NOT_HANDED_OVER, "behind another")])
+        (attempt,) = claim([command.id])
+        record_failures([FailedAttempt(attempt.id, attempt.claim, Failure.NOT_HANDED_OVER, "behind another")])
         due = row(command).due_at
         assert due is not None
         assert due - timezone.now() <= timedelta(seconds=2)
@@ -113,7 +115,7 @@ def test_the_newer_command_voids_the_older(absent: Client, older: str, newer: st
 def test_of_configurations_the_last_is_delivered(absent: Client, node: StreamNode) -> None:
     rows = [wait_for(absent, "update_config", document="{}", version=version) for version in (1, 2, 3)]
     connect(absent, node)
-    assert [flight.id for flight in claim([command.id for command in rows])] == [rows[2].id]
+    assert [attempt.id for attempt in claim([command.id for command in rows])] == [rows[2].id]
     assert [row(command).superseded_by for command in rows] == [rows[1].id, rows[2].id, None]
 
 
@@ -129,26 +131,26 @@ def test_one_client_s_command_voids_nothing_of_another(absent: Client, present: 
 def test_what_is_under_way_is_not_tried_again_once_it_is_void(
     present: Client, failure: Failure, end: State
 ) -> None:
-    flight = sent(present, "pause")
+    attempt = sent(present, "pause")
     newer = wait_for(present, "resume")
-    assert row(flight).state == State.SENT
-    assert miss([Miss(flight.id, flight.claim, failure, "missed")]) == {flight.id: end}
-    assert str(newer.id) in row(flight).reason
+    assert row(attempt).state == State.SENT
+    assert record_failures([FailedAttempt(attempt.id, attempt.claim, failure, "missed")]) == {attempt.id: end}
+    assert str(newer.id) in row(attempt).reason
 
 
 def test_what_is_under_way_may_still_be_acked_once_it_is_void(present: Client) -> None:
-    flight = sent(present, "pause")
+    attempt = sent(present, "pause")
     wait_for(present, "resume")
-    assert land([ack(flight)]) == [True]
-    assert states(flight) == ["QUEUED", "SENT", "SUCCEEDED"]
+    assert record_acks([ack(attempt)]) == [True]
+    assert states(attempt) == ["QUEUED", "SENT", "SUCCEEDED"]
 
 
 def test_what_may_have_been_seen_is_void_but_in_doubt(present: Client) -> None:
-    flight = sent(present, "pause")
-    miss([Miss(flight.id, flight.claim, Failure.TIMEOUT, "no ack")])
+    attempt = sent(present, "pause")
+    record_failures([FailedAttempt(attempt.id, attempt.claim, Failure.TIMEOUT, "no ack")])
     wait_for(present, "resume")
-    assert row(flight).state == State.TIMED_OUT
-    assert row(flight).reason.startswith("not tried again: superseded")
+    assert row(attempt).state == State.TIMED_OUT
+    assert row(attempt).reason.startswith("not tried again: superseded")
 
 
 def test_a_client_provisioned_anew_gets_nothing_of_what_waited_for_the_old_one(
@@ -159,7 +161,7 @@ def test_a_client_provisioned_anew_gets_nothing_of_what_waited_for_the_old_one(
     old = wait_for(absent, "ping")
     connect(absent, node, "second identity")
     new = wait_for(absent, "ping")
-    assert [flight.id for flight in claim([old.id, new.id])] == [new.id]
+    assert [attempt.id for attempt in claim([old.id, new.id])] == [new.id]
     assert row(old).state == State.CANCELED
     assert "provisioned anew" in row(old).reason
 

@@ -14,13 +14,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from crypto.commands import Failure
 from crypto.exceptions import OperationConflict
 from crypto.models import Client, CommandLog, Operation, OperationState
-from crypto.services.ledger.attempt import Flight
+from crypto.services.ledger.attempt import Attempt
 from crypto.services.ledger.claim import claim
-from crypto.services.ledger.settle import Miss, miss
+from crypto.services.ledger.settle import FailedAttempt, record_failures
 from crypto.services.ledger.sweep import sweep
-from crypto.services.operations import actions as control
+from crypto.services.operations import actions
 from crypto.services.operations.progress import progress
-from crypto.services.operations.rollout import conduct
+from crypto.services.operations.rollout import advance_all
 from tests import bulk, ledger
 
 SETTINGS = settings(
@@ -39,7 +39,7 @@ POLICIES = st.fixed_dictionaries(
         "offline": st.sampled_from(["skip", "queue", "fail"]),
     },
 )
-DEEDS = [control.pause, control.resume, control.step, control.cancel]
+DEEDS = [actions.pause, actions.resume, actions.step, actions.cancel]
 
 
 class Operations(RuleBasedStateMachine):
@@ -49,35 +49,40 @@ class Operations(RuleBasedStateMachine):
         able = {"capabilities": ["restart", "journal"]}
         self.clients = bulk.clients(4, self.node, **able) + bulk.clients(1, self.node) + bulk.clients(2, None)
         self.operations: list[Operation] = []
-        self.flights: list[Flight] = []
+        self.attempts: list[Attempt] = []
 
     @rule(name=st.sampled_from(COMMANDS), policy=POLICIES)
     def start(self, name: str, policy: dict[str, Any]) -> None:
         if len(self.operations) < 4:
             self.operations.append(bulk.started(name, {"all": True}, **policy))
-            conduct()  # what its commit does
+            advance_all()  # what its commit does
 
     @rule(part=st.floats(0, 1))
     def claim(self, part: float) -> None:
         """A message that was rung for any of the rows, rightly or not."""
         ids = list(CommandLog.objects.order_by("id").values_list("pk", flat=True))
         before = set(CommandLog.objects.filter(held=True).values_list("pk", flat=True))
-        flights = claim(ids[: round(part * len(ids))])
-        assert not before & {flight.id for flight in flights}
-        self.flights += flights
+        attempts = claim(ids[: round(part * len(ids))])
+        assert not before & {attempt.id for attempt in attempts}
+        self.attempts += attempts
 
     @rule(error=st.sampled_from(["", "", "Boom", "Rejected"]), count=st.integers(1, 5))
     def land(self, error: str, count: int) -> None:
         bulk.answered(self._some(count), error)
 
     @rule(failure=st.sampled_from([f for f in Failure if f is not Failure.FAILED]), count=st.integers(1, 3))
-    def miss(self, failure: Failure, count: int) -> None:
-        miss([Miss(flight.id, flight.claim, failure, failure.value) for flight in self._some(count)])
+    def record_failures(self, failure: Failure, count: int) -> None:
+        record_failures(
+            [
+                FailedAttempt(attempt.id, attempt.claim, failure, failure.value)
+                for attempt in self._some(count)
+            ]
+        )
 
     @rule()
-    def conduct(self) -> None:
+    def advance_all(self) -> None:
         Operation.objects.update(allowance_at=timezone.now() - timedelta(seconds=1))
-        conduct()
+        advance_all()
 
     @rule()
     def time_passes(self) -> None:
@@ -91,12 +96,12 @@ class Operations(RuleBasedStateMachine):
                 deed(self.operations[at].pk)
             except OperationConflict:
                 return
-            conduct()
+            advance_all()
 
     @rule(at=st.integers(0, 3))
     def retry(self, at: int) -> None:
         if at < len(self.operations) < 4 and not progress(self.operations[at].pk).operation.under_way:
-            self.operations.append(control.retry(self.operations[at].pk))
+            self.operations.append(actions.retry(self.operations[at].pk))
 
     @rule(whom=st.integers(0, TARGETS - 1), connected=st.booleans())
     def come_and_go(self, whom: int, connected: bool) -> None:
@@ -117,15 +122,15 @@ class Operations(RuleBasedStateMachine):
             if not under_way:
                 break
             for operation in under_way.filter(state=OperationState.PAUSED):
-                control.resume(operation.pk)
-            self.conduct()
+                actions.resume(operation.pk)
+            self.advance_all()
             self.time_passes()
             self.claim(1)
         assert not Operation.objects.filter(finished_at=None).exists()
         self.totals_add_up()
 
-    def _some(self, count: int) -> list[Flight]:
-        some, self.flights = self.flights[:count], self.flights[count:]
+    def _some(self, count: int) -> list[Attempt]:
+        some, self.attempts = self.attempts[:count], self.attempts[count:]
         return some
 
 

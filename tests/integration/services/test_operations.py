@@ -12,11 +12,11 @@ from crypto.models import Client, CommandLog, Operation, OperationState, State, 
 from crypto.services.ledger.claim import claim
 from crypto.services.ledger.issue import command
 from crypto.services.ledger.sweep import sweep
-from crypto.services.operations import actions as control
+from crypto.services.operations import actions
 from crypto.services.operations.policy import Policy
 from crypto.services.operations.progress import progress
-from crypto.services.operations.rollout import conduct
-from crypto.services.operations.start import Start, start
+from crypto.services.operations.rollout import advance_all
+from crypto.services.operations.start import OperationRequest, start
 from crypto.services.operations.targets import preview
 from crypto.signals import operation_finished
 from tests import bulk, ledger
@@ -48,7 +48,7 @@ def test_every_target_has_a_row_and_every_skip_a_reason(node: StreamNode) -> Non
     }
     ledger.check(rows(operation))
     answered(claimed(operation))
-    conduct()
+    advance_all()
     assert state(operation) == "COMPLETED_WITH_FAILURES"
     check(operation)
 
@@ -86,8 +86,8 @@ def test_it_ends_once_and_says_so_after_commit(transactional_db: None) -> None:
         bulk.clients(2, ledger.node())
         operation = started()
         answered(claimed(operation))
-        conduct()
-        conduct()
+        advance_all()
+        advance_all()
         assert progress(operation.pk).operation.state == OperationState.COMPLETED
     finally:
         operation_finished.disconnect(hear)
@@ -106,13 +106,13 @@ def test_looking_ends_it_without_a_conductor(node: StreamNode) -> None:
 def test_a_late_ack_still_counts(node: StreamNode) -> None:
     bulk.clients(1, node)
     operation = started()
-    (flight,) = claimed(operation)
+    (attempt,) = claimed(operation)
     CommandLog.objects.update(max_attempts=1)
-    ledger.hurry(flight)
+    ledger.hurry(attempt)
     sweep()
-    conduct()
+    advance_all()
     assert (state(operation), counts(operation)) == ("COMPLETED_WITH_FAILURES", {"TIMED_OUT": 1})
-    answered([flight])
+    answered([attempt])
     assert counts(operation) == {"SUCCEEDED": 1}
 
 
@@ -121,7 +121,7 @@ def test_a_preview_counts_and_holds_the_start_to_it(node: StreamNode) -> None:
     bulk.clients(3, None)
     seen = preview(type(command("restart")), {"all": True})
     assert (seen.targets, seen.offline, seen.unsupported, seen.paused) == (5, 3, 3, 2)
-    wanted = Start(command=command("restart"), expected_snapshot=seen.snapshot)
+    wanted = OperationRequest(command=command("restart"), expected_snapshot=seen.snapshot)
     assert start(wanted).targets == 5
 
     stranger, gone = ledger.client(), here[0].id
@@ -135,16 +135,16 @@ def test_a_preview_counts_and_holds_the_start_to_it(node: StreamNode) -> None:
 
 def test_a_snapshot_nobody_remembers_is_refused(node: StreamNode) -> None:
     with pytest.raises(SnapshotChanged) as changed:
-        start(Start(command=command("ping"), expected_snapshot="0" * 64))
+        start(OperationRequest(command=command("ping"), expected_snapshot="0" * 64))
     assert changed.value.joined is None
 
 
 def test_a_key_finds_the_operation_of_then(node: StreamNode) -> None:
     bulk.clients(2, node)
-    first = start(Start(command=command("ping"), dedupe_key="k"))
-    assert start(Start(command=command("ping"), dedupe_key="k")).pk == first.pk
+    first = start(OperationRequest(command=command("ping"), dedupe_key="k"))
+    assert start(OperationRequest(command=command("ping"), dedupe_key="k")).pk == first.pk
     with pytest.raises(DedupeConflict):
-        start(Start(command=command("pause"), dedupe_key="k"))
+        start(OperationRequest(command=command("pause"), dedupe_key="k"))
     assert CommandLog.objects.count() == 2
 
 
@@ -165,10 +165,10 @@ def test_a_second_operation_on_the_same_clients_runs_beside(node: StreamNode) ->
     bulk.clients(3, node)
     first, second = started("sync_wallets"), started("ping")
     answered(claimed(second))
-    conduct()
+    advance_all()
     assert (state(first), state(second)) == ("RUNNING", "COMPLETED")
     answered(claimed(first))
-    conduct()
+    advance_all()
     assert state(first) == "COMPLETED"
 
 
@@ -177,11 +177,11 @@ def test_queued_for_the_offline_waits_for_them(node: StreamNode) -> None:
     (away,) = bulk.clients(1, None)
     operation = started(offline="queue")
     answered(claimed(operation))
-    conduct()
+    advance_all()
     assert (state(operation), counts(operation)) == ("RUNNING", {"SUCCEEDED": 1, "QUEUED": 1})
     Client.objects.filter(pk=away.pk).update(node=node)
     answered(claimed(operation))
-    conduct()
+    advance_all()
     assert state(operation) == "COMPLETED"
 
 
@@ -189,12 +189,12 @@ def test_the_window_bounds_what_is_under_way(transactional_db: None) -> None:
     bulk.clients(5, ledger.node())
     operation = started(window=2)
     for ended in (0, 2, 4):
-        flights = claimed(operation)
-        assert len(flights) == min(2, 5 - ended)
-        conduct()
+        attempts = claimed(operation)
+        assert len(attempts) == min(2, 5 - ended)
+        advance_all()
         assert claimed(operation) == []
-        answered(flights)
-        conduct()
+        answered(attempts)
+        advance_all()
         check(operation)
     assert state(operation) == "COMPLETED"
 
@@ -205,7 +205,7 @@ def test_those_who_wait_to_connect_do_not_fill_the_window(transactional_db: None
     operation = started(window=1, offline="queue")
     for _ in range(4):
         answered(claimed(operation))
-        conduct()
+        advance_all()
     assert counts(operation) == {"SUCCEEDED": 1, "QUEUED": 3}
     assert not check(operation).held
 
@@ -216,10 +216,10 @@ def test_the_rate_bounds_what_is_released(transactional_db: None) -> None:
     assert len(claimed(operation)) == 0
     long_ago = timezone.now() - timedelta(seconds=1)
     Operation.objects.update(allowance_at=long_ago)
-    conduct()
+    advance_all()
     assert len(claimed(operation)) == 5
     Operation.objects.update(allowance_at=long_ago - timedelta(hours=1))
-    conduct()
+    advance_all()
     assert len(claimed(operation)) == 5
 
 
@@ -227,13 +227,13 @@ def test_waves_follow_each_other_through_their_gates(transactional_db: None) -> 
     bulk.clients(10, ledger.node())
     operation = started(waves=[1, "30%"], gate=0.6)
     for size in (1, 3, 6):
-        flights = claimed(operation)
-        assert len(flights) == size
-        conduct()
+        attempts = claimed(operation)
+        assert len(attempts) == size
+        advance_all()
         assert claimed(operation) == []
-        answered(flights[1:] or flights)
-        answered(flights[:1], "Boom")
-        conduct()
+        answered(attempts[1:] or attempts)
+        answered(attempts[:1], "Boom")
+        advance_all()
     assert state(operation) == "COMPLETED_WITH_FAILURES"
     check(operation)
 
@@ -242,7 +242,7 @@ def test_a_gate_that_is_not_met_pauses_and_people_decide(transactional_db: None)
     bulk.clients(10, ledger.node())
     operation = started(waves=[2, 2], gate=0.6)
     answered(claimed(operation), "Boom")
-    conduct()
+    advance_all()
     found = progress(operation.pk)
     assert (found.operation.state, found.operation.note) == (
         "PAUSED",
@@ -250,16 +250,16 @@ def test_a_gate_that_is_not_met_pauses_and_people_decide(transactional_db: None)
     )
     assert claimed(operation) == []
 
-    control.step(operation.pk)
-    flights = claimed(operation)
-    assert len(flights) == 2
-    answered(flights)
-    conduct()
+    actions.step(operation.pk)
+    attempts = claimed(operation)
+    assert len(attempts) == 2
+    answered(attempts)
+    advance_all()
     assert progress(operation.pk).operation.note == "wave 2 of 3 is over"
 
-    control.resume(operation.pk)
+    actions.resume(operation.pk)
     answered(claimed(operation))
-    conduct()
+    advance_all()
     assert counts(operation) == {"FAILED": 2, "SUCCEEDED": 8}
     assert state(operation) == "COMPLETED_WITH_FAILURES"
 
@@ -271,14 +271,14 @@ def test_a_gate_that_is_not_met_pauses_and_people_decide(transactional_db: None)
 def test_a_threshold_ends_it(transactional_db: None, error: str, threshold: dict[str, Any]) -> None:
     bulk.clients(10, ledger.node())
     operation = started(window=5, abort=threshold)
-    flights = claimed(operation)
-    answered(flights[:2], error)
-    conduct()
+    attempts = claimed(operation)
+    answered(attempts[:2], error)
+    advance_all()
     assert state(operation) == "STOPPING"
     assert claimed(operation) == []
     check(operation)
-    answered(flights[2:])
-    conduct()
+    answered(attempts[2:])
+    advance_all()
     assert state(operation) == "ABORTED"
     assert counts(operation)["CANCELED"] == 5
     assert {row.reason.split(":")[0] for row in rows(operation, State.CANCELED)} == {"aborted"}
@@ -288,7 +288,7 @@ def test_the_skipped_do_not_count_for_thresholds(transactional_db: None) -> None
     bulk.clients(5, None)
     bulk.clients(1, ledger.node())
     operation = started(abort={"NOT_CONNECTED": 1})
-    conduct()
+    advance_all()
     assert state(operation) == "RUNNING"
 
 
@@ -296,30 +296,30 @@ def test_from_its_pause_on_nothing_is_claimed(transactional_db: None) -> None:
     bulk.clients(4, ledger.node())
     operation = started()
     ids = [row.id for row in rows(operation)]
-    flights = claim(ids[:2])
-    control.pause(operation.pk, "ada")
+    attempts = claim(ids[:2])
+    actions.pause(operation.pk, "ada")
     assert claim(ids) == []
     sweep()
-    answered(flights)
+    answered(attempts)
     assert progress(operation.pk).operation.note == "paused by ada"
-    control.resume(operation.pk)
+    actions.resume(operation.pk)
     answered(claim(ids))
-    conduct()
+    advance_all()
     assert state(operation) == "COMPLETED"
 
 
 def test_a_retry_that_falls_due_in_a_pause_is_held(transactional_db: None) -> None:
     bulk.clients(1, ledger.node())
     operation = started()
-    (flight,) = claimed(operation)
-    control.pause(operation.pk)
-    ledger.hurry(flight)
+    (attempt,) = claimed(operation)
+    actions.pause(operation.pk)
+    ledger.hurry(attempt)
     sweep()
-    assert ledger.row(flight).state == State.QUEUED
-    ledger.hurry(flight)
+    assert ledger.row(attempt).state == State.QUEUED
+    ledger.hurry(attempt)
     sweep()
     assert claimed(operation) == []
-    control.resume(operation.pk)
+    actions.resume(operation.pk)
     assert len(claimed(operation)) == 1
 
 
@@ -328,13 +328,13 @@ def test_cancel_ends_what_waits_and_awaits_what_was_sent(transactional_db: None)
     operation = started()
     ids = [row.id for row in rows(operation)]
     acked, silent = claim(ids[:2])
-    control.cancel(operation.pk, "ada")
+    actions.cancel(operation.pk, "ada")
     assert counts(operation) == {"SENT": 2, "CANCELED": 2}
     assert state(operation) == "STOPPING"
     answered([acked])
     ledger.hurry(silent)
     sweep()
-    conduct()
+    advance_all()
     assert (state(operation), counts(operation)) == ("CANCELED", {"SUCCEEDED": 1, "CANCELED": 3})
     assert "outcome unknown" in ledger.row(silent).reason
     ledger.check(rows(operation))
@@ -350,30 +350,30 @@ def test_only_what_failed_is_retried_as_a_child(transactional_db: None) -> None:
     answered([bad], "Boom")
     answered([refused], "Rejected")
     with pytest.raises(OperationConflict):
-        control.retry(operation.pk)
-    conduct()
+        actions.retry(operation.pk)
+    advance_all()
     Client.objects.filter(pk=away.pk).update(node=there)
-    child = control.retry(operation.pk, principal="ada")
+    child = actions.retry(operation.pk, principal="ada")
     assert (child.parent_id, child.command, child.principal) == (operation.pk, "sync_wallets", "ada")
     assert {row.client_id for row in rows(child)} == {bad.client_id, away.pk}
-    other = control.retry(operation.pk, ["REJECTED"])
+    other = actions.retry(operation.pk, ["REJECTED"])
     assert {row.client_id for row in rows(other)} == {refused.client_id}
     with pytest.raises(InvalidParameters):
-        control.retry(operation.pk, ["SUCCEEDED"])
+        actions.retry(operation.pk, ["SUCCEEDED"])
 
 
 def test_verbs_fit_states(node: StreamNode) -> None:
     bulk.clients(1, node)
     operation = started()
-    for verb in (control.resume, control.step):
+    for verb in (actions.resume, actions.step):
         with pytest.raises(OperationConflict):
             verb(operation.pk)
-    control.pause(operation.pk)
-    for verb in (control.pause, control.step):
+    actions.pause(operation.pk)
+    for verb in (actions.pause, actions.step):
         with pytest.raises(OperationConflict):
             verb(operation.pk)
-    control.cancel(operation.pk)
-    for verb in (control.pause, control.resume, control.cancel):
+    actions.cancel(operation.pk)
+    for verb in (actions.pause, actions.resume, actions.cancel):
         with pytest.raises(OperationConflict):
             verb(operation.pk)
 

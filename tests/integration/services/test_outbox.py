@@ -17,7 +17,7 @@ from dramatiq import Message
 
 from crypto.models import Client, CommandLog, State
 from crypto.services.ledger.claim import claim
-from crypto.services.ledger.queue import UNANSWERED
+from crypto.services.ledger.queue import REQUEUE_AFTER
 from crypto.services.ledger.sweep import sweep
 from tests import ledger
 from tests.ledger import queued
@@ -75,7 +75,7 @@ def sweeper(broker: RedisBroker) -> Iterator[None]:
     thread.join()
 
 
-def rung(broker: RedisBroker) -> list[UUID]:
+def enqueued(broker: RedisBroker) -> list[UUID]:
     try:
         bodies = cast(list[bytes], broker.client.hvals("dramatiq:default.msgs"))
     except redis.RedisError:
@@ -85,17 +85,17 @@ def rung(broker: RedisBroker) -> list[UUID]:
 
 def wait_for_ring(broker: RedisBroker, command: CommandLog) -> None:
     """Fails if the row is not rung for once its ring is overdue and the sweeper came by."""
-    deadline = time.monotonic() + UNANSWERED.total_seconds() + PERIOD + SLACK
-    while command.pk not in rung(broker):
+    deadline = time.monotonic() + REQUEUE_AFTER.total_seconds() + PERIOD + SLACK
+    while command.pk not in enqueued(broker):
         assert time.monotonic() < deadline, "nobody rang"
         time.sleep(0.05)
-    assert [flight.id for flight in claim([command.pk])] == [command.pk]
+    assert [attempt.id for attempt in claim([command.pk])] == [command.pk]
 
 
 @pytest.mark.usefixtures("sweeper")
 def test_redis_emptied(broker: RedisBroker, present: Client) -> None:
     command = queued(present)
-    assert rung(broker) == [command.pk]
+    assert enqueued(broker) == [command.pk]
     broker.client.flushall()
     wait_for_ring(broker, command)
 
@@ -107,7 +107,7 @@ def test_redis_down_at_the_commit(own_redis: RedisServer, broker: RedisBroker, p
     command = queued(present)
     assert time.monotonic() - begin < SLACK, "whoever issues does not wait for Redis to come back"
     # Past the moment when the sweeper is refused, too.
-    time.sleep(UNANSWERED.total_seconds() + PERIOD)
+    time.sleep(REQUEUE_AFTER.total_seconds() + PERIOD)
     own_redis.start()
     wait_for_ring(broker, command)
 
@@ -121,5 +121,5 @@ def test_a_process_that_dies_between_commit_and_enqueue(
     died = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert died.returncode == 9, died.stderr
     command = CommandLog.objects.get()
-    assert (command.state, rung(broker)) == (State.QUEUED, [])
+    assert (command.state, enqueued(broker)) == (State.QUEUED, [])
     wait_for_ring(broker, command)

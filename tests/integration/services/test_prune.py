@@ -17,7 +17,7 @@ from crypto.models import (
     StreamNode,
 )
 from crypto.services.desired.configurations import set_configuration
-from crypto.services.ledger.settle import land
+from crypto.services.ledger.settle import record_acks
 from tests import ledger
 from tests.ledger import ack, queued, sent
 
@@ -33,9 +33,9 @@ def prune(*arguments: str) -> str:
 @pytest.fixture
 def commands(present: Client) -> list[CommandLog]:
     """Eleven that ended long ago, one that ended now, one that is open since long ago."""
-    flights = [sent(present) for _ in range(12)]
-    land([ack(flight) for flight in flights])
-    CommandLog.objects.exclude(pk=flights[-1].id).update(finished_at=LONG_AGO)
+    attempts = [sent(present) for _ in range(12)]
+    record_acks([ack(attempt) for attempt in attempts])
+    CommandLog.objects.exclude(pk=attempts[-1].id).update(finished_at=LONG_AGO)
     queued(present)
     CommandLog.objects.update(created_at=LONG_AGO)
     return list(CommandLog.objects.all())

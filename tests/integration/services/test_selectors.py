@@ -121,7 +121,7 @@ def test_a_label_named_like_a_lookup_is_a_label(db: None) -> None:
 def test_targets_of_an_operation_by_how_they_ended(node: StreamNode) -> None:
     good, bad = bulk.clients(2, node)
     operation = bulk.started()
-    for flight in bulk.claimed(operation):
-        bulk.answered([flight], "" if flight.client_id == good.id else "Boom")
+    for attempt in bulk.claimed(operation):
+        bulk.answered([attempt], "" if attempt.client_id == good.id else "Boom")
     selector = {"operation": {"id": str(operation.pk), "states": ["FAILED"]}}
     assert names(selector) == {bad.name}

@@ -12,7 +12,7 @@ from crypto.models import Source, State
 from crypto.services.delivery.dispatcher import dispatcher
 from crypto.services.delivery.transport import SERVICE
 from crypto.services.ledger.attempt import Result
-from crypto.services.ledger.issue import Request
+from crypto.services.ledger.issue import CommandRequest
 from crypto.wire.common_pb2 import CommandAck
 from crypto.wire.crypto_streaming_pb2 import DjangoCommand, SendCommandRequest
 from crypto.wire.crypto_streaming_pb2_grpc import CryptoStreamingServiceStub
@@ -65,7 +65,7 @@ class StreamingCommandClient(BaseClient[DjangoCommand]):
         raise error.get(result.state, CommandError)(f"{command.name} {result.id}: {result.why}")
 
     async def _execute(self, command: Command, timeout: float | None, *, wait: bool) -> Result:
-        request = Request(
+        request = CommandRequest(
             client_id=self._id, command=command, timeout=timeout, source=Source.CODE, principal=self.principal
         )
         return await asyncio.wrap_future(dispatcher().execute(request, wait=wait))

@@ -13,7 +13,7 @@ from crypto.commands.parameters import SYMBOL
 from crypto.exceptions import InvalidMessage
 from crypto.models import clock
 from crypto.models.amount import DIGITS, LIMIT, PLACES
-from crypto.services import wire as convert
+from crypto.services import conversion
 from crypto.services.reports.inbox import Store
 from crypto.wire.crypto_streaming_pb2 import ClientMessage
 
@@ -70,7 +70,7 @@ def amount(name: str, value: str) -> Decimal:
 def moment(timestamp: Timestamp, present: bool) -> datetime:
     """The client's time, or now where it gave none or one from the future."""
     now = clock.now()
-    at = convert.moment(timestamp, present)
+    at = conversion.moment(timestamp, present)
     return at if at is not None and at <= now + AHEAD else now
 
 

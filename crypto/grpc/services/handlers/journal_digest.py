@@ -1,7 +1,7 @@
 from uuid import UUID
 
 from crypto.exceptions import InvalidMessage
-from crypto.services import wire as convert
+from crypto.services import conversion
 from crypto.services.ledger.settle import UNKNOWN, Ack, ledger_id
 from crypto.wire.crypto_streaming_pb2 import ClientMessage
 
@@ -17,4 +17,4 @@ def acks(client_id: UUID, message: ClientMessage) -> list[Ack]:
         Ack(ledger_id(client_id, command_id), client_id, False, "the client crashed while it ran", UNKNOWN)
         for command_id in digest.unknown
     ]
-    return [convert.ack(client_id, ack) for ack in digest.finished] + unknown
+    return [conversion.ack(client_id, ack) for ack in digest.finished] + unknown

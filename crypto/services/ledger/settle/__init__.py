@@ -1,22 +1,22 @@
 """How attempts end: an ack lands, or an attempt misses. The only writers of outcomes."""
 
 from .ack import UNKNOWN, Ack, ledger_id
-from .events import ended_unsent, finished
-from .record_acks import confirmed, land
-from .record_failures import PARK, WAITS, Miss, miss, no_route, overdue
+from .events import ended_unsent, notify_finished
+from .record_acks import confirmed, record_acks
+from .record_failures import PARK, WAITS, FailedAttempt, no_route, overdue, record_failures
 
 __all__ = [
     "PARK",
     "UNKNOWN",
     "WAITS",
     "Ack",
-    "Miss",
+    "FailedAttempt",
     "confirmed",
     "ended_unsent",
-    "finished",
-    "land",
     "ledger_id",
-    "miss",
     "no_route",
+    "notify_finished",
     "overdue",
+    "record_acks",
+    "record_failures",
 ]

@@ -9,7 +9,7 @@ from crypto.services.ledger.sql.rows import Row
 from crypto.signals import command_finished
 
 
-def finished(ids: list[UUID]) -> None:
+def notify_finished(ids: list[UUID]) -> None:
     """Tell the world after commit that these rows have ended."""
     if ids:
         transaction.on_commit(lambda: command_finished.send_robust(sender=CommandLog, commands=ids))

@@ -11,16 +11,16 @@ from crypto.commands import Failure
 from crypto.models import State, clock
 from crypto.models.command_log import LATE_LANDING, OPEN, step_line
 from crypto.services.ledger.sql.rows import Row, by_id, lock_by_id
-from crypto.services.ledger.sql.update_acks import write
+from crypto.services.ledger.sql.update_acks import update_acks
 from crypto.services.process import process_name
 
 from .ack import UNKNOWN, Ack, ledger_id
 from .client_status import carry_over
-from .events import finished
+from .events import notify_finished
 from .retry import retry_at
 
 
-def land(acks: list[Ack]) -> list[bool]:
+def record_acks(acks: list[Ack]) -> list[bool]:
     """Store acks, whenever and to whomever they come. One transaction; safe to repeat.
 
     Returns for each whether it ended (or, late, corrected) its row: False for an ack of an unknown command, of another
@@ -38,7 +38,7 @@ def land(acks: list[Ack]) -> list[bool]:
         for target, landing in groups.items():
             _land_group(target, landing, now)
         carry_over([(rows[id], ack) for id, ack in good.items() if rows[id].state in OPEN], now)
-        finished([id for id, ack in good.items() if not _again(rows[id], ack)])
+        notify_finished([id for id, ack in good.items() if not _again(rows[id], ack)])
     return [good.get(ack.command_id) is ack for ack in acks]
 
 
@@ -117,4 +117,4 @@ def _land_group(target: _Target, acks: list[Ack], now: datetime) -> None:
     else:
         changes |= {"acked_at": now, "finished_at": now}
     step = step_line(state, why=why, process=process_name(), now=now)
-    write(acks, before, step, {"state": state, "reason": why, **changes})
+    update_acks(acks, before, step, {"state": state, "reason": why, **changes})

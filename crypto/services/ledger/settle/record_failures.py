@@ -15,7 +15,7 @@ from crypto.models import Offline, State, clock
 from crypto.services.ledger.sql.rows import Row, by_id, lock
 from crypto.services.process import process_name
 
-from .events import ended_unsent, finished
+from .events import ended_unsent, notify_finished
 from .retry import retry_at, retry_later
 
 PARK = timedelta(seconds=60)
@@ -27,7 +27,7 @@ UNSEEN = frozenset({Failure.NO_ROUTE, Failure.NOT_HANDED_OVER})
 
 
 @dataclass(frozen=True, slots=True)
-class Miss:
+class FailedAttempt:
     """An attempt that ended without an ack. `claim` names the attempt; if another holds the row, nothing happens."""
 
     command_id: UUID
@@ -36,7 +36,7 @@ class Miss:
     why: str
 
 
-def miss(misses: list[Miss]) -> dict[UUID, State]:
+def record_failures(misses: list[FailedAttempt]) -> dict[UUID, State]:
     """Store what is known of attempts without an ack: another attempt, or an end. One transaction; safe to repeat.
 
     Returns the states of the rows that were changed.
@@ -92,7 +92,7 @@ def _store_misses(
         del changes["state"], changes["why"]
         if verdict.due_at is None:
             changes["finished_at"] = now
-            finished(ids)
+            notify_finished(ids)
         by_id(ids, before).move(state, why=why, process=process_name(), now=now, **changes)
     return {id: verdict.state for verdict, ids in groups.items() for id in ids}
 

@@ -15,7 +15,7 @@ BATCH = 5_000
 """Rows a statement, so that its text stays below a megabyte."""
 
 
-class Leaf(NamedTuple):
+class TargetRow(NamedTuple):
     """What a row of an operation has for itself."""
 
     id: UUID
@@ -36,10 +36,10 @@ SOURCES = {
 }
 
 
-def spread(template: CommandLog, leaves: list[Leaf]) -> None:
+def bulk_insert(template: CommandLog, leaves: list[TargetRow]) -> None:
     """Insert one row for each leaf, in all else like `template`. Call it in a transaction."""
     fields = template._meta.concrete_fields
-    own = set(Leaf._fields)
+    own = set(TargetRow._fields)
     constants = [
         field.get_db_prep_save(field.pre_save(template, add=True), connection)
         for field in fields
@@ -54,7 +54,7 @@ def spread(template: CommandLog, leaves: list[Leaf]) -> None:
             cursor.execute(statement, [*constants, *_bound(leaves[at : at + BATCH])])
 
 
-def _bound(leaves: list[Leaf]) -> list[Any]:
+def _bound(leaves: list[TargetRow]) -> list[Any]:
     if connection.vendor == "postgresql":
         return [list(column) for column in zip(*leaves, strict=True)]
     return [json.dumps([(id.hex, client_id.hex, *rest) for id, client_id, *rest in leaves])]

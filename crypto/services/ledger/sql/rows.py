@@ -86,7 +86,7 @@ def lock_by_id(ids: list[UUID]) -> list[Row]:
     return _locked(ids)
 
 
-def hold(ids: list[UUID]) -> None:
+def lock_only(ids: list[UUID]) -> None:
     """Lock these rows in the one order, and read nothing of them. One row needs no order."""
     if connection.features.has_select_for_update and len(ids) > 1:
         _held(ids)

@@ -37,7 +37,7 @@ SOURCES = {
 }
 
 
-def write(acks: Sequence[Answer], before: str, step: str, changes: dict[str, Any]) -> set[UUID]:
+def update_acks(acks: Sequence[Answer], before: str, step: str, changes: dict[str, Any]) -> set[UUID]:
     """Move the rows of these acks that are in the state `before`. `changes`, and `step`, the new line of the history,
     are alike for all; what the acks say differs. One UPDATE each would cost ten times as much (measured).
 
