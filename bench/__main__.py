@@ -18,7 +18,7 @@ from rich.table import Table
 from bench.row import Row
 from bench.rows import QUICK, ROWS, Measuring, Plan
 from bench.stack import Stack
-from tests.postgres import server_url
+from tests.support.postgres import server_url
 
 LATEST = Path(__file__).parent / "latest.json"
 DATABASES = ("sqlite", "postgres")

@@ -63,7 +63,7 @@ def live(commands: int) -> tuple[float, float]:
     from crypto.services.ledger.claim import claim  # noqa: PLC0415
     from crypto.services.ledger.issue import CommandRequest  # noqa: PLC0415
     from crypto.services.ledger.settle import Ack, record_acks  # noqa: PLC0415
-    from tests import ledger  # noqa: PLC0415
+    from tests.support import ledger  # noqa: PLC0415
 
     CommandLog.objects.all().delete()
     Client.objects.all().delete()

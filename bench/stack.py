@@ -11,7 +11,7 @@ from crypto.supervisor import redis as embedded_redis
 from crypto.supervisor import roles
 from crypto.supervisor.roles import Installation
 from crypto.supervisor.service import Service
-from tests.processes import Process, environment, free_port
+from tests.support.processes import Process, environment, free_port
 
 GENERAL = ("default", "bulk", "sync", "urgent")
 WORKERS, THREADS = 1, 8

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.postgres import server_url
-from tests.services import RedisServer, unavailable
+from tests.support.postgres import server_url
+from tests.support.services import RedisServer, unavailable
 
 DATABASE_FIXTURES = {"db", "transactional_db", "database_url", "chaos_database"}
 

@@ -17,7 +17,7 @@ for name in ("REDIS_URL", "HTTPS", "STREAMING_ADDRESS"):
     os.environ.pop(name, None)
 
 if os.environ.get("TEST_DATABASE", "sqlite") == "postgres":
-    from tests.postgres import server_url
+    from tests.support.postgres import server_url
 
     os.environ["DATABASE_URL"] = server_url(durable=False)
 else:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 
-from tests.installation import Ports, announced, belonging_to, call, start
-from tests.processes import ROOT
-from tests.services import unavailable
+from tests.support.installation import Ports, announced, belonging_to, call, start
+from tests.support.processes import ROOT
+from tests.support.services import unavailable
 
 pytestmark = pytest.mark.slow
 

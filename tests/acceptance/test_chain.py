@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 
 from tests.fakes.chain import Chain
-from tests.installation import STARTED, Ports, announced, call, start
-from tests.processes import Process, environment, wait_until
+from tests.support.installation import STARTED, Ports, announced, call, start
+from tests.support.processes import Process, environment, wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -15,8 +15,8 @@ from tests.chaos import checker
 from tests.chaos.collect import read_record
 from tests.chaos.evidence import OPEN, Evidence, Row
 from tests.chaos.observer_client import Observer
-from tests.installation import STARTED, Ports, announced, call, get, pid_of, start
-from tests.processes import ROOT, Process, environment, wait_until
+from tests.support.installation import STARTED, Ports, announced, call, get, pid_of, start
+from tests.support.processes import ROOT, Process, environment, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 

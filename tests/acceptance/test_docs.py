@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.handbook import MARK, Kind, Step, matches, steps
-from tests.installation import Ports
-from tests.processes import ROOT, Process
+from tests.support.handbook import MARK, Kind, Step, matches, steps
+from tests.support.installation import Ports
+from tests.support.processes import ROOT, Process
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.processes import ROOT, environment
+from tests.support.processes import ROOT, environment
 
 SOURCE = '''
 from dataclasses import dataclass

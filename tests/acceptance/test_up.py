@@ -11,8 +11,8 @@ from uuid import UUID
 
 import pytest
 
-from tests.installation import STARTED, Ports, announced, belonging_to, call, get, pid_of, start
-from tests.processes import Process, environment, wait_until
+from tests.support.installation import STARTED, Ports, announced, belonging_to, call, get, pid_of, start
+from tests.support.processes import Process, environment, wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from tests.chaos.faults import KINDS
 from tests.chaos.run import Plan, run
 from tests.chaos.sabotage import BUILDS
 from tests.chaos.world import Scale
-from tests.postgres import new_database
+from tests.support.postgres import new_database
 
 
 def options() -> argparse.Namespace:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 
 class Observer:

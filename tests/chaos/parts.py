@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from subprocess import TimeoutExpired
 
-from tests.processes import Process
+from tests.support.processes import Process
 
 Launch = Callable[[int, Mapping[str, str]], Process]
 """Starts one life of a part: its number, counted from 1, and additions to the environment."""

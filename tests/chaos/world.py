@@ -15,7 +15,7 @@ from crypto.supervisor import redis as embedded_redis
 from tests.chaos.observer_client import Observer
 from tests.chaos.parts import Part
 from tests.chaos.proxy import Net, Proxy
-from tests.processes import HOOKED, Process, accepts_connections, environment, free_port
+from tests.support.processes import HOOKED, Process, accepts_connections, environment, free_port
 
 LANES = ("default", "bulk", "sync", "urgent")
 NODE_LEASE = 3.0

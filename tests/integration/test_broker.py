@@ -12,8 +12,8 @@ from django_dramatiq.utils import load_middleware
 from dramatiq import Message, Worker
 from dramatiq.errors import ConnectionClosed
 
-from tests.processes import wait_until
-from tests.services import RedisServer
+from tests.support.processes import wait_until
+from tests.support.services import RedisServer
 from workers.broker import LANES, MemoryBroker, RedisBroker
 
 

@@ -2,8 +2,8 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from tests.processes import free_port
-from tests.services import RedisServer
+from tests.support.processes import free_port
+from tests.support.services import RedisServer
 
 
 @pytest.mark.django_db

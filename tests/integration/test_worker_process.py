@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from dramatiq import Message
 
-from tests.processes import Process, environment, wait_until
-from tests.services import RedisServer
+from tests.support.processes import Process, environment, wait_until
+from tests.support.services import RedisServer
 from workers.broker import RedisBroker
 
 pytestmark = pytest.mark.slow

@@ -1,6 +1,6 @@
 import threading
 
-from tests.processes import wait_until
+from tests.support.processes import wait_until
 from workers.ticks import Tick, run_forever
 
 

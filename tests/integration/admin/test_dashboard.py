@@ -7,8 +7,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from crypto.models import ClientStatus, Schedule
-from tests import bulk, ledger
 from tests.integration.admin.test_operations import log_in
+from tests.support import bulk, ledger
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

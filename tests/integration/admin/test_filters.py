@@ -7,8 +7,8 @@ import pytest
 from django.urls import reverse
 
 from crypto.models import Client, ClientStatus, Operation, Snapshot
-from tests import bulk, ledger
 from tests.integration.admin.test_operations import CLIENTS, confirm, log_in
+from tests.support import bulk, ledger
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,7 +14,7 @@ from django.urls import reverse
 from crypto.commands import registry
 from crypto.models import Client, CommandLog, Operation, Source
 from crypto.services.ledger.sweep import sweep
-from tests import bulk, ledger
+from tests.support import bulk, ledger
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

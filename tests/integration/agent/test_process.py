@@ -16,7 +16,7 @@ import pytest
 from crypto.wire.common_pb2 import CommandAck
 from crypto.wire.crypto_streaming_pb2 import DjangoCommand, PingCommand, RestartCommand, SyncWalletsCommand
 from tests.fakes.contract_server import ContractServer
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 PING = DjangoCommand(ping=PingCommand(sequence=1))
 SYNC = DjangoCommand(sync_wallets=SyncWalletsCommand())

@@ -10,7 +10,7 @@ from pathlib import Path
 import crypto.agent
 from crypto.wire.crypto_streaming_pb2 import DjangoCommand, PingCommand, SyncWalletsCommand
 from tests.fakes.contract_server import ContractServer
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 
 async def test_the_example_in_the_docstring_runs(server: ContractServer, tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from rest_framework.test import APIClient
 from crypto.models import Client
 from crypto.services.delivery.dispatcher import dispatcher
 from crypto.services.delivery.transport import courier
-from tests import ledger
-from tests.agents import Agents
-from tests.live import StreamingServer
+from tests.support import ledger
+from tests.support.agents import Agents
+from tests.support.live import StreamingServer
 
 
 @pytest.fixture

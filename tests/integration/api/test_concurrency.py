@@ -12,9 +12,9 @@ from django.contrib.auth.models import User
 from rest_framework.authtoken.models import Token
 
 from crypto.models import Client, CommandLog, State
-from tests.agents import Agents
-from tests.live import StreamingServer, live_environment
-from tests.processes import Process, free_port
+from tests.support.agents import Agents
+from tests.support.live import StreamingServer, live_environment
+from tests.support.processes import Process, free_port
 
 WAITING = 200
 TIMEOUT = 10.0

@@ -7,7 +7,7 @@ from rest_framework.test import APIClient
 
 from crypto.commands import registry
 from crypto.models import Client, Operation, Source
-from tests import bulk, ledger
+from tests.support import bulk, ledger
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

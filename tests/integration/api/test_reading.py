@@ -11,7 +11,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from crypto.models import Client, ClientError, ClientLog, CommandLog, Transaction, Wallet
-from tests import ledger
+from tests.support import ledger
 
 NOW = timezone.now()
 

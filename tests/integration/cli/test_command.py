@@ -15,8 +15,8 @@ from crypto.commands import registry
 from crypto.management.commands.command import EXIT_CODES
 from crypto.models import Client, CommandLog, Source, State
 from tests.integration.api.conftest import Scene
-from tests.live import live_environment
-from tests.processes import ROOT
+from tests.support.live import live_environment
+from tests.support.processes import ROOT
 
 
 def manage(data_dir: Path, *arguments: object) -> subprocess.CompletedProcess[str]:

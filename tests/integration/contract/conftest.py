@@ -5,7 +5,7 @@ import pytest
 
 from crypto.services.delivery.dispatcher import dispatcher
 from crypto.services.delivery.transport import courier
-from tests.live import StreamingServer
+from tests.support.live import StreamingServer
 
 
 @pytest.fixture

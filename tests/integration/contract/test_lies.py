@@ -18,7 +18,7 @@ from crypto.wire.crypto_streaming_pb2 import JournalDigest
 from tests.fakes.contract_client import ContractClient, stay_silent
 from tests.integration.contract.test_payloads import barrier
 from tests.integration.contract.test_unary import ready
-from tests.live import StreamingServer
+from tests.support.live import StreamingServer
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("here")]
 

@@ -24,8 +24,8 @@ from crypto.services.ledger.issue import CommandRequest
 from crypto.wire.common_pb2 import CommandAck
 from tests.fakes.contract_client import ContractClient, stay_silent
 from tests.integration.contract.test_unary import ready
-from tests.live import StreamingServer
-from tests.processes import wait_until
+from tests.support.live import StreamingServer
+from tests.support.processes import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("here")]
 

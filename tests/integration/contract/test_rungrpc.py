@@ -13,8 +13,8 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from crypto.models import Client
 from tests.fakes.contract_client import ContractClient
 from tests.integration.contract.test_unary import ready
-from tests.live import StreamingServer, live_environment
-from tests.processes import Process, free_port
+from tests.support.live import StreamingServer, live_environment
+from tests.support.processes import Process, free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

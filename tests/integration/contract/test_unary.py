@@ -19,8 +19,8 @@ from crypto.wire.crypto_streaming_pb2 import (
 )
 from tests.fakes.contract_client import ContractClient, stay_silent
 from tests.integration.contract.test_payloads import connected
-from tests.live import StreamingServer
-from tests.processes import wait_until
+from tests.support.live import StreamingServer
+from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,7 +6,7 @@ import pytest
 from django.dispatch import Signal
 
 from crypto.models import StreamNode
-from tests import ledger
+from tests.support import ledger
 
 
 @pytest.fixture

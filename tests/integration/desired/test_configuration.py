@@ -35,9 +35,9 @@ from crypto.services.desired.drift import DriftStatus, members, send_due, watch
 from crypto.services.fleet.presence import Arrival, arrive, enqueue_waiting
 from crypto.services.ledger.claim import claim
 from crypto.services.ledger.settle import record_acks
-from tests import ledger
-from tests.live import live_environment
-from tests.processes import Process
+from tests.support import ledger
+from tests.support.live import live_environment
+from tests.support.processes import Process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

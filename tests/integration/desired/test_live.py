@@ -13,9 +13,9 @@ from crypto.services.delivery.transport import courier
 from crypto.services.desired.configurations import set_configuration
 from crypto.services.ledger.issue import CommandRequest, command
 from crypto.services.operations.start import OperationRequest, start
-from tests.agents import Agents
-from tests.live import StreamingServer
-from tests.processes import wait_until
+from tests.support.agents import Agents
+from tests.support.live import StreamingServer
+from tests.support.processes import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 

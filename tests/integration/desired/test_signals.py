@@ -17,9 +17,9 @@ from crypto.services.ledger.issue import command
 from crypto.services.ledger.settle import record_acks
 from crypto.services.operations.rollout import advance_all
 from crypto.services.operations.start import OperationRequest, start
-from tests import ledger
 from tests.examples import error_rate
 from tests.integration.desired.test_standing_orders import come
+from tests.support import ledger
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

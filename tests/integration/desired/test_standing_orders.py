@@ -23,8 +23,8 @@ from crypto.services.ledger.issue_inline import Inline, insert
 from crypto.services.ledger.settle import record_acks
 from crypto.services.operations.start import OperationRequest, start
 from crypto.signals import client_diverged
-from tests import ledger
-from tests.ledger import queued, row
+from tests.support import ledger
+from tests.support.ledger import queued, row
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.operations.plant import Plant
-from tests.services import RedisServer
+from tests.support.services import RedisServer
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import dramatiq
 from crypto.agent.fleet import client_ids
 from crypto.models import Client, CommandLog, Operation
 from crypto.services.operations.progress import progress
-from tests.live import StreamingServer, live_environment
-from tests.processes import Process, wait_until
-from tests.services import RedisServer
+from tests.support.live import StreamingServer, live_environment
+from tests.support.processes import Process, wait_until
+from tests.support.services import RedisServer
 from workers.broker import RedisBroker
 
 SEED = 7

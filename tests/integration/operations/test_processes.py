@@ -7,9 +7,9 @@ from crypto.models import CommandLog, Operation, State
 from crypto.models.clock import TOLERATED
 from crypto.services.operations import actions
 from crypto.services.operations.progress import progress
-from tests import bulk, ledger
 from tests.integration.operations.plant import Plant, ended, ids
-from tests.processes import HOOKED, wait_until
+from tests.support import bulk, ledger
+from tests.support.processes import HOOKED, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 

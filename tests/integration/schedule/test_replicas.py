@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from crypto.models import Operation, Overlap, RunOutcome, Schedule, ScheduleRun
-from tests.ledger import client
-from tests.live import live_environment
-from tests.processes import Process, wait_until
+from tests.support.ledger import client
+from tests.support.live import live_environment
+from tests.support.processes import Process, wait_until
 
 BEGIN = datetime(2025, 10, 26, 0, 30, tzinfo=UTC)
 """Half an hour before Berlin's clocks are put back."""

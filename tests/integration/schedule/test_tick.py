@@ -21,8 +21,8 @@ from crypto.models import (
 )
 from crypto.services import schedules
 from crypto.services.schedules import tick
-from tests import ledger
 from tests.integration.schedule.making import runs, schedule
+from tests.support import ledger
 
 pytestmark = pytest.mark.django_db
 

@@ -4,7 +4,7 @@ import dramatiq
 import pytest
 
 from crypto.models import Client, StreamNode
-from tests import ledger
+from tests.support import ledger
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from crypto.models import Client, CommandLog, State, StreamNode
 from crypto.services.ledger.cancel import cancel
 from crypto.services.ledger.claim import claim
 from crypto.services.ledger.settle import UNKNOWN, FailedAttempt, confirmed, record_acks, record_failures
-from tests import ledger
-from tests.ledger import ack, hurry, queued, row, sent, states
+from tests.support import ledger
+from tests.support.ledger import ack, hurry, queued, row, sent, states
 
 YEAR = timedelta(days=365)
 

@@ -7,7 +7,7 @@ from crypto.services.ledger.cancel import cancel
 from crypto.services.ledger.claim import claim
 from crypto.services.ledger.settle import FailedAttempt, record_acks, record_failures
 from crypto.services.ledger.sweep import sweep
-from tests.ledger import ack, hurry, queued, row, sent, states
+from tests.support.ledger import ack, hurry, queued, row, sent, states
 
 
 def test_what_waits_ends_at_once(present: Client) -> None:

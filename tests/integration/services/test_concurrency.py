@@ -18,8 +18,8 @@ from crypto.services.ledger.cancel import cancel
 from crypto.services.ledger.claim import claim
 from crypto.services.ledger.settle import FailedAttempt, record_acks, record_failures
 from crypto.services.ledger.sweep import sweep
-from tests import ledger
-from tests.ledger import ack, hurry, queued
+from tests.support import ledger
+from tests.support.ledger import ack, hurry, queued
 
 T = TypeVar("T")
 

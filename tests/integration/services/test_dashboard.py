@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from crypto.models import ClientStatus, CommandLog, Schedule, State
 from crypto.services import dashboard
 from crypto.services.ledger.settle import record_acks
-from tests import bulk, ledger
+from tests.support import bulk, ledger
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

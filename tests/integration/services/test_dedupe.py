@@ -14,7 +14,7 @@ from crypto.models import Client, CommandLog
 from crypto.services.ledger.attempt import Attempt, Result
 from crypto.services.ledger.issue import CommandRequest, issue
 from crypto.services.ledger.issue_inline import Inline, insert
-from tests import ledger
+from tests.support import ledger
 
 THREADS = 16
 

@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 
 from crypto.models import Client, CommandLog, State
 from crypto.services.ledger.settle import record_acks
-from tests.ledger import ack, queued, row, sent
+from tests.support.ledger import ack, queued, row, sent
 
 LOGS = "/api/crypto/command-logs"
 

@@ -12,8 +12,8 @@ from crypto.services.fleet.worker_heartbeat import Heartbeat
 from crypto.services.ledger.cancel import cancel
 from crypto.services.ledger.settle import FailedAttempt, record_acks, record_failures
 from crypto.services.process import process_name
-from tests import ledger
-from tests.ledger import ack, hurry, queued, row, sent
+from tests.support import ledger
+from tests.support.ledger import ack, hurry, queued, row, sent
 
 MINUTE = timedelta(minutes=1)
 

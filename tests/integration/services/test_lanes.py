@@ -16,8 +16,8 @@ from crypto.models import Client, CommandLog, State, WorkerBeat
 from crypto.services.fleet.lane_load import lane_loads
 from crypto.services.ledger.issue import CommandRequest, command, issue
 from tests.integration.operations.plant import Plant
-from tests.processes import wait_until
-from tests.services import RedisServer
+from tests.support.processes import wait_until
+from tests.support.services import RedisServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

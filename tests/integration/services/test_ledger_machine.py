@@ -25,7 +25,7 @@ from crypto.services.ledger.cancel import cancel
 from crypto.services.ledger.claim import claim
 from crypto.services.ledger.settle import UNKNOWN, FailedAttempt, record_acks, record_failures
 from crypto.services.ledger.sweep import sweep
-from tests import ledger
+from tests.support import ledger
 
 COMMANDS = ["ping", "pause", "resume", "restart", "update_config"]
 PARAMS = {"update_config": {"document": "{}"}}

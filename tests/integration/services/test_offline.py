@@ -15,7 +15,7 @@ from crypto.services.ledger.claim import claim
 from crypto.services.ledger.issue import CommandRequest, command, issue
 from crypto.services.ledger.queue import REQUEUE_AFTER
 from crypto.services.ledger.settle import PARK, FailedAttempt, record_acks, record_failures
-from tests.ledger import ack, hurry, row, sent, states
+from tests.support.ledger import ack, hurry, row, sent, states
 
 
 def wait_for(client: Client, name: str, **params: object) -> CommandLog:

@@ -21,7 +21,7 @@ from crypto.services.ledger.sweep import sweep
 from crypto.services.operations import actions
 from crypto.services.operations.progress import progress
 from crypto.services.operations.rollout import advance_all
-from tests import bulk, ledger
+from tests.support import bulk, ledger
 
 SETTINGS = settings(
     max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)

@@ -19,8 +19,8 @@ from crypto.services.operations.rollout import advance_all
 from crypto.services.operations.start import OperationRequest, start
 from crypto.services.operations.targets import preview
 from crypto.signals import operation_finished
-from tests import bulk, ledger
-from tests.bulk import answered, check, claimed, counts, rows, started, state
+from tests.support import bulk, ledger
+from tests.support.bulk import answered, check, claimed, counts, rows, started, state
 
 Ring = tuple[str, set[UUID]]
 

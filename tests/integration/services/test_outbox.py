@@ -19,11 +19,11 @@ from crypto.models import Client, CommandLog, State
 from crypto.services.ledger.claim import claim
 from crypto.services.ledger.queue import REQUEUE_AFTER
 from crypto.services.ledger.sweep import sweep
-from tests import ledger
-from tests.ledger import queued
-from tests.live import live_environment
-from tests.processes import ROOT
-from tests.services import RedisServer
+from tests.support import ledger
+from tests.support.ledger import queued
+from tests.support.live import live_environment
+from tests.support.processes import ROOT
+from tests.support.services import RedisServer
 from workers.broker import RedisBroker
 from workers.ticks import Tick, run_forever
 

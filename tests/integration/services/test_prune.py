@@ -18,8 +18,8 @@ from crypto.models import (
 )
 from crypto.services.desired.configurations import set_configuration
 from crypto.services.ledger.settle import record_acks
-from tests import ledger
-from tests.ledger import ack, queued, sent
+from tests.support import ledger
+from tests.support.ledger import ack, queued, sent
 
 LONG_AGO = timezone.now() - timedelta(days=31)
 

@@ -12,8 +12,8 @@ from crypto.models import Client, CommandLog, Offline, State, StreamNode
 from crypto.services.ledger.attempt import Attempt
 from crypto.services.ledger.claim import claim
 from crypto.services.ledger.settle import UNKNOWN, FailedAttempt, record_acks, record_failures
-from tests import ledger
-from tests.ledger import ack, hurry, queued, row, sent, states
+from tests.support import ledger
+from tests.support.ledger import ack, hurry, queued, row, sent, states
 
 
 class Persistent(Ping):

@@ -9,7 +9,7 @@ from crypto.exceptions import InvalidParameters
 from crypto.models import Client, StreamNode
 from crypto.services.operations.selectors import compile_selector
 from crypto.services.versions import version_key
-from tests import bulk, ledger
+from tests.support import bulk, ledger
 
 VERSIONS = ["0.9", "1.2.0-rc1", "1.2.0-rc2", "1.2", "1.2.1", "1.10", "2", "2.0.0.1", "10.0", "20240131.1"]
 

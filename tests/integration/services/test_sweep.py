@@ -11,7 +11,7 @@ from crypto.services.ledger import sweep as sweeping
 from crypto.services.ledger.claim import claim
 from crypto.services.ledger.settle import record_acks
 from crypto.services.ledger.sweep import sweep
-from tests.ledger import ack, hurry, queued, row, sent, states
+from tests.support.ledger import ack, hurry, queued, row, sent, states
 
 
 def enqueued(broker: dramatiq.Broker, lane: str = "default") -> list[str]:

@@ -12,7 +12,7 @@ from socket import create_connection, socket
 from types import TracebackType
 from typing import Self
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 POLL = 0.02
 HOOKED = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'chaos' / 'hooks'}"}
 """Lets `tests.chaos.sabotage` change a process."""

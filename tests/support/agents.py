@@ -5,8 +5,8 @@ from pathlib import Path
 from uuid import UUID
 
 from crypto.models import Client
-from tests.live import StreamingServer
-from tests.processes import Process, environment
+from tests.support.live import StreamingServer
+from tests.support.processes import Process, environment
 
 
 class Agents(Process):

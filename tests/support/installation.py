@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.processes import Process, environment, free_port
+from tests.support.processes import Process, environment, free_port
 
 STARTED = 120.0
 """Seconds a start may take on a busy machine."""

@@ -11,7 +11,7 @@ from crypto.services.ledger.settle import record_acks
 from crypto.services.operations.counts import OperationCounts, count_rows
 from crypto.services.operations.policy import Policy
 from crypto.services.operations.start import OperationRequest, start
-from tests import ledger
+from tests.support import ledger
 
 
 def clients(count: int, on: StreamNode | None, **fields: Any) -> list[Client]:

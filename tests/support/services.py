@@ -7,7 +7,7 @@ from typing import NoReturn
 import pytest
 
 from crypto.supervisor import redis as embedded_redis
-from tests.processes import Process, accepts_connections, free_port
+from tests.support.processes import Process, accepts_connections, free_port
 
 
 def unavailable(what: str) -> NoReturn:

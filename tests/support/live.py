@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from django.db import connection
 
-from tests.processes import Process, environment, free_port
+from tests.support.processes import Process, environment, free_port
 
 
 def database_url() -> str:
