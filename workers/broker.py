@@ -58,8 +58,7 @@ class RedisBroker(dramatiq_redis.RedisBroker):
         )
         # Whoever rings is a request or a transaction that has just committed: it does not wait for long.
         self._ringing = _client(url, attempts=3, cap=0.1)
-        self.held: defaultdict[str, set[str]] = defaultdict(set)
-        """By queue: ids this process has fetched and not yet acknowledged."""
+        self._held: defaultdict[str, set[str]] = defaultdict(set)
         for lane in LANES:
             self.declare_queue(lane)
 
@@ -95,6 +94,10 @@ class RedisBroker(dramatiq_redis.RedisBroker):
             raise ConnectionClosed(error) from error
         for message in stamped:
             self.emit_after("enqueue", message, None)
+
+    def held_of(self, queue_name: str) -> set[str]:
+        """Ids this process has fetched and not yet acknowledged; a new consumer goes on with the old one's."""
+        return self._held[queue_name]
 
     def unacknowledged(self, queue_name: str) -> set[str]:
         """Ids that Redis counts as being with this process."""

@@ -1,8 +1,8 @@
 """A Redis consumer that neither one bad message nor a lost connection can stall."""
 
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 from dramatiq import Message
 from dramatiq.broker import MessageProxy
@@ -10,24 +10,43 @@ from dramatiq.brokers import redis as dramatiq_redis
 from dramatiq.common import compute_backoff
 from dramatiq.errors import DecodeError
 
-if TYPE_CHECKING:
-    from workers.broker import RedisBroker
-
 IDLE_POLL = 100
 """Milliseconds: the longest a message waits on an idle queue. Delay queues poll as the library does."""
+
+
+class Broker(Protocol):
+    """What a consumer asks of its broker, on top of the library's own."""
+
+    delay_queues: set[str]
+
+    def held_of(self, queue_name: str) -> set[str]:
+        """Ids this process has fetched and not yet acknowledged; the consumer keeps it up to date."""
+        ...
+
+    def unacknowledged(self, queue_name: str) -> set[str]:
+        """Ids that Redis counts as being with this process."""
+        ...
+
+    def bodies(self, queue_name: str, message_ids: Sequence[str]) -> list[bytes | None]:
+        """What is stored under each id; None where nothing is."""
+        ...
+
+    def __getattr__(self, script: str) -> Any:
+        """`do_fetch`, `do_nack` and `do_requeue`: the library's scripts in Redis."""
+        ...
 
 
 class RedisConsumer(dramatiq_redis._RedisConsumer):
     """One consumer thread iterates, worker threads acknowledge concurrently. After a connection error the
     library makes a new consumer; it takes back what the old one had fetched and handed to nobody."""
 
-    broker: "RedisBroker"
+    broker: Broker
 
-    def __init__(self, broker: "RedisBroker", queue_name: str, prefetch: int, timeout: int) -> None:
+    def __init__(self, broker: Broker, queue_name: str, prefetch: int, timeout: int) -> None:
         self.is_delay_queue = queue_name in broker.delay_queues
         idle = timeout if self.is_delay_queue else min(timeout, IDLE_POLL)
         super().__init__(broker, queue_name, prefetch, idle)
-        self.held = broker.held[queue_name]
+        self.held = broker.held_of(queue_name)
         self._take_back()
 
     def __next__(self) -> MessageProxy | None:
