@@ -74,7 +74,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = tmp_path_factory.mktemp("tree")
     for part in ("crypto", "project", "workers", "proto"):
         shutil.copytree(ROOT / part, tree / part, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "manage.py", tree)
+    shutil.copytree(ROOT / "tests", tree / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("manage.py", "pyproject.toml"):
+        shutil.copy(ROOT / file, tree)
     proto = tree / "proto/crypto/wire/crypto_streaming.proto"
     field = "oneof command {\n"
     text = proto.read_text()
@@ -127,6 +129,12 @@ def test_it_is_a_verb_of_the_command_line(tree: Path) -> None:
         2,
         "CommandError: code: Must have at most 8 characters.",
     )
+
+
+def test_the_tests_of_the_agent_hold_as_they_are(tree: Path) -> None:
+    agent = ("tests/unit/agent/test_agent.py", "tests/integration/agent/test_commands.py")
+    done = run(tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", *agent)
+    assert done.returncode == 0, done.stdout
 
 
 def test_a_file_without_its_field_fails_at_import(tree: Path) -> None:
