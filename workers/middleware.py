@@ -8,7 +8,7 @@ from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
 from dramatiq.errors import BrokerError
 
 from crypto.supervisor.deathsig import die_with_parent
-from crypto.supervisor.readiness import say_ready
+from crypto.supervisor.service import say_ready
 
 
 class Retries(dramatiq_middleware.Retries):

@@ -1,4 +1,4 @@
-"""One run of a service: a process that leads a group of its own and dies with us."""
+"""One run of a service: a process that leads a group of its own and is killed when the supervisor ends."""
 
 import asyncio
 import os
@@ -10,8 +10,8 @@ from crypto.supervisor.deathsig import die_with_parent
 from crypto.supervisor.journal import Journal
 from crypto.supervisor.service import Service
 
-LAST_WORDS = 2.0
-"""Seconds for what a dead process has written to come out of the pipe."""
+DRAIN = 2.0
+"""Seconds to read what a process that has ended left in its pipe."""
 
 
 class Child:
@@ -23,10 +23,10 @@ class Child:
 
     @classmethod
     async def start(cls, service: Service, directory: Path, journal: Journal) -> "Child":
-        """Call it from the main thread: the kernel ties the child's life to the thread that started it."""
+        """Call it from the main thread: the kernel kills the child when the thread that started it ends."""
         supervisor = os.getpid()
 
-        def tie() -> None:
+        def die_with_supervisor() -> None:
             die_with_parent()
             if os.getppid() != supervisor:
                 os._exit(1)
@@ -44,7 +44,7 @@ class Child:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=tie,
+            preexec_fn=die_with_supervisor,
         )
         return cls(service, process, journal)
 
@@ -67,10 +67,10 @@ class Child:
         return ready.exists() if isinstance(ready, Path) else await ready()
 
     async def ended(self) -> int:
-        """Waits for the process; what it leaves of its group is killed, its last words are passed on."""
+        """Waits for the process to end, kills the rest of its group, and passes on the rest of its output."""
         code = await self.process.wait()
         self._signal_group(signal.SIGKILL)
-        await asyncio.wait({self.following}, timeout=LAST_WORDS)
+        await asyncio.wait({self.following}, timeout=DRAIN)
         return code
 
     async def stop(self) -> bool:

@@ -1,4 +1,4 @@
-"""What the supervisor and its services say, each line under the name of who said it."""
+"""The output of the supervisor and its services, each line with the name of who wrote it."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ COLORS = (36, 32, 33, 35, 34, 96, 92, 93)
 
 class Journal:
     def __init__(self, names: list[str], stream: TextIO | None = None, quiet: bool = False) -> None:
-        """`quiet` keeps what the services print to ourselves; the supervisor is always heard."""
+        """`quiet` leaves out what the services print, not what the supervisor says."""
         self.stream = sys.stderr if stream is None else stream
         self.quiet = quiet
         self.width = max(map(len, ["up", *names]))

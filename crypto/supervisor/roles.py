@@ -29,7 +29,7 @@ class Installation:
         return f"http://127.0.0.1:{self.port_web}"
 
     def service(self, name: str, *arguments: str, ready: Probe | Path, grace: float = 10.0) -> Service:
-        """A Python process of the project that knows where the others are."""
+        """A Python process of the project, with the addresses of the others in its environment."""
         env = {"STREAMING_ADDRESS": self.streaming_address, "DATA_DIR": str(self.data_dir)}
         if self.redis_url is not None:
             env["REDIS_URL"] = self.redis_url

@@ -85,7 +85,7 @@ class Supervisor:
         return True
 
     def _keeper_ended(self, keeper: asyncio.Task[None]) -> None:
-        """Keepers end by being cancelled; one that fails would leave its service to itself."""
+        """Keepers end by being cancelled. If one fails, nobody would restart its service: stop everything."""
         if not keeper.cancelled() and keeper.exception() is not None:
             self.journal.say(f"stopping: {keeper.exception()!r}")
             self.failed = True

@@ -14,7 +14,7 @@ from django.db import connections
 
 from crypto.management import first_steps, fleet, installation, shell_file
 from crypto.management.one_line import OneLineCommand
-from crypto.supervisor import ports
+from crypto.supervisor import probes
 from crypto.supervisor.journal import Journal
 from crypto.supervisor.roles import Installation
 from crypto.supervisor.supervisor import Supervisor
@@ -35,7 +35,7 @@ class Command(OneLineCommand):
         here = installation.describe(settings.DATA_DIR, settings.REDIS_URL, options)
         with _only_one(settings.DATA_DIR):
             for role, port in installation.listeners(here, options):
-                if ports.is_taken(port):
+                if probes.is_taken(port):
                     raise CommandError(
                         f"Port {port} is taken; choose another one with --port-{role}.", returncode=USAGE
                     )

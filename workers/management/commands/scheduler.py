@@ -3,7 +3,7 @@ import threading
 from typing import Any
 
 from crypto.management.one_line import OneLineCommand
-from crypto.supervisor.readiness import say_ready
+from crypto.supervisor.service import say_ready
 from workers.schedule import TICKS
 from workers.ticks import run_forever
 
