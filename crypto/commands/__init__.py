@@ -1,4 +1,4 @@
-"""The vocabulary: one file a command, found by being in this folder. No ORM and no I/O."""
+"""The commands: one file each, found by being in this folder. No ORM and no I/O."""
 
 import pkgutil
 from importlib import import_module

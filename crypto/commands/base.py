@@ -1,4 +1,4 @@
-"""What a command is. One file a command: everything else about it is derived from the class."""
+"""What a command is. REST, command line, admin and clients are derived from its class."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -20,7 +20,7 @@ FIRST_CONTRACT = range(10, 15)
 
 
 class Lane(StrEnum):
-    """A queue of its own, so that what waits in one does not hold up another."""
+    """Each lane is a queue of its own: commands waiting in one do not delay those in another."""
 
     URGENT = "urgent"
     DEFAULT = "default"
@@ -53,10 +53,10 @@ class Command:
     conflict_class: ClassVar[str] = ""
     """Commands of one class never run at the same time on one client; empty: it conflicts with nothing."""
     supersedes: ClassVar[frozenset[str]] = frozenset()
-    """Names of commands that, waiting for the same client, are void once this one is issued."""
+    """Names of commands that are cancelled while they wait for the same client, when this one is issued."""
 
     leaves: ClassVar[str] = ""
-    """Status that a client which has acked it is in from then on, and is meant to be in; empty: it changes nothing."""
+    """Status in which a client is, and is expected to stay, after a successful ack; empty: unchanged."""
     while_paused: ClassVar[bool] = True
     """Whether it goes to clients that a standing order keeps paused."""
 
@@ -97,7 +97,7 @@ class Command:
 
     @cached_property
     def _unaddressed(self) -> DjangoCommand:
-        """The message without what differs from client to client: ten thousand share it."""
+        """The message without id and time: it is built once and shared by all clients of a bulk command."""
         wire = DjangoCommand()
         payload: Message = getattr(wire, self.name)
         payload.SetInParent()

@@ -1,4 +1,4 @@
-"""When a failed attempt is tried again: retry as data that answers with a delay."""
+"""When a failed attempt is tried again, and after which delay."""
 
 import random
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ class Failure(StrEnum):
     NO_ROUTE = "no_route"
     """The client has no stream on a live node; it has not seen the command."""
     NOT_HANDED_OVER = "not_handed_over"
-    """The stream or the node took nothing more; the client has not seen the command."""
+    """The stream or the node was full; the client has not seen the command."""
     TIMEOUT = "timeout"
     """Handed over and no ack came, or the connection ended first: the outcome is unknown."""
     FAILED = "failed"
@@ -43,5 +43,5 @@ class RetryPolicy:
         return jitter.uniform(0.0, min(self.cap, self.base * 2.0 ** min(attempt - 1, 32)))
 
     def pause(self, waited: float, jitter: random.Random) -> float:
-        """Seconds to wait where attempts are not counted, after having waited so many: the bound doubles with them."""
+        """Seconds to wait once more after having waited `waited` seconds in all; for waits that are not counted."""
         return jitter.uniform(0.0, min(self.cap, max(self.base, waited)))
