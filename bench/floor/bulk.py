@@ -8,7 +8,7 @@ import uvloop
 from grpc import aio
 
 from bench.figures import tell
-from crypto.agent.fleet import client_ids
+from crypto.agent.simulator.fleet import client_ids
 from crypto.grpc.streaming.channels import client_options
 from crypto.wire.crypto_streaming_pb2 import (
     CommandBatch,

@@ -13,8 +13,8 @@ import uvloop
 from grpc import aio
 
 from bench.figures import tell
-from crypto.agent.channel import channels
-from crypto.agent.fleet import CONNECTING, client_ids
+from crypto.agent.connection import channels
+from crypto.agent.simulator.fleet import CONNECTING, client_ids
 from crypto.tuning import tune_garbage_collection
 from crypto.wire.common_pb2 import CommandAck
 from crypto.wire.crypto_streaming_pb2 import ClientMessage, ClientRegistration

@@ -9,16 +9,16 @@ import grpc
 from grpc import aio
 
 from crypto.agent.agent import Agent
-from crypto.agent.backoff import Backoff
+from crypto.agent.connection import Backoff
 from crypto.agent.dispatcher import Dispatcher
 from crypto.agent.identity import Identity
 from crypto.agent.journal import Journal
-from crypto.agent.link import Link
 from crypto.agent.outbox import Outbox
 from crypto.agent.session import Session
 from crypto.agent.state import State
 from crypto.agent.stats import Stats
 from crypto.agent.store import Store, StoreFailed
+from crypto.agent.stream import Stream
 from crypto.wire.common_pb2 import CLIENT_STATUS_STOPPED, ClientStatus, CommandAck
 from crypto.wire.crypto_streaming_pb2 import ClientMessage, StatusUpdate
 from crypto.wire.crypto_streaming_pb2_grpc import CryptoStreamingServiceStub
@@ -34,7 +34,7 @@ LASTING = frozenset(
         grpc.StatusCode.UNIMPLEMENTED,
     }
 )
-"""Answers to a client that somebody must mend first: it asks again, but seldom."""
+"""Answers that trying again does not change until somebody mends the client or the server: it waits longest."""
 
 STEADY = 5.0
 """Seconds a stream must have lived for the next failure to count as the first."""
@@ -62,7 +62,8 @@ class Client:
         backoff: Backoff | None = None,
         on_change: Callable[["Client"], None] | None = None,
     ) -> None:
-        """`heartbeat` is in seconds; `gate` bounds how many connect at once; `on_change`: `connected` did."""
+        """`heartbeat` is in seconds, `gate` bounds how many clients connect at once, `on_change` is called whenever
+        `connected` has changed."""
         agent.host = self
         self.client_id = identity.client_id
         self.agent, self.identity, self.stats = agent, identity, Stats()
@@ -97,7 +98,7 @@ class Client:
             self._leave(StatusUpdate(status=CLIENT_STATUS_STOPPED))
 
     def restart(self) -> None:
-        """Leaves the server and starts as a new process would, with what the store kept."""
+        """Closes the stream and starts over as a new process would, from what the store holds."""
         if not self._restarting:
             self._restarting = True
             self._leave(None)
@@ -106,12 +107,12 @@ class Client:
         """Sends a report, and keeps it until the server says that it is committed."""
         self.identity.envelope(message)
         self.stats.reports += 1
-        link = self._session.link if self._session and not self._session.link.full else None
+        stream = self._session.stream if self._session and not self._session.stream.full else None
         if not self.identity.first_contract:
-            self._outbox.put(message, sent=link is not None)
+            self._outbox.put(message, sent=stream is not None)
             self.stats.dropped = self._outbox.dropped
-        if link:
-            await link.send(message)
+        if stream:
+            await stream.send(message)
 
     async def set_status(self, status: "ClientStatus.ValueType", details: str) -> None:
         self.state.set_status(status)
@@ -133,7 +134,7 @@ class Client:
         except grpc.RpcError as error:
             logger.warning("%s: %s: %s", self.identity.client_id, error.code().name, error.details())
             if error.code() in LASTING:
-                return self._backoff.last()
+                return self._backoff.longest()
         except StoreFailed:
             logger.exception("%s: cannot connect without the journal", self.identity.client_id)
         if loop.time() - began >= STEADY or session.again_at:
@@ -143,7 +144,7 @@ class Client:
     def _open_session(self) -> Session:
         call = CryptoStreamingServiceStub(self._channel).ConnectClient(metadata=self.identity.metadata)
         return Session(
-            Link(call), self.identity, self._journal, self._outbox, self._dispatcher, self.stats,
+            Stream(call), self.identity, self._journal, self._outbox, self._dispatcher, self.stats,
             heartbeat=self._heartbeat, connected=self._connected,
         )  # fmt: skip
 
@@ -177,7 +178,7 @@ class Client:
 
     async def _send(self, message: ClientMessage) -> None:
         if self._session:
-            await self._session.link.send(self.identity.envelope(message))
+            await self._session.stream.send(self.identity.envelope(message))
 
     def _leave(self, farewell: StatusUpdate | None) -> None:
         self._leaving = asyncio.get_running_loop().create_task(self._end_session(farewell))
@@ -187,7 +188,7 @@ class Client:
         if farewell:
             await self._send(ClientMessage(status=farewell))
         if self._session:
-            await self._session.link.finish(FAREWELL)
+            await self._session.stream.finish(FAREWELL)
 
     async def _wait(self, seconds: float) -> None:
         with suppress(TimeoutError):

@@ -1,13 +1,23 @@
-"""Running one agent in the simplest way."""
+"""Running an agent until the process is asked to stop."""
 
+import asyncio
+import signal
 from pathlib import Path
+from typing import Protocol
 
 from crypto.agent.agent import Agent
-from crypto.agent.channel import channel
 from crypto.agent.client import Client
+from crypto.agent.connection import channel
 from crypto.agent.identity import Identity
-from crypto.agent.process import run_until_signal
 from crypto.agent.store import Store
+
+
+class Runnable(Protocol):
+    """What `run_until_signal` runs: `stop` makes `run` return."""
+
+    async def run(self) -> None: ...
+
+    def stop(self) -> None: ...
 
 
 async def connect(agent: Agent, identity: Identity, server: str, data_dir: Path | str) -> None:
@@ -16,3 +26,11 @@ async def connect(agent: Agent, identity: Identity, server: str, data_dir: Path 
     directory.mkdir(parents=True, exist_ok=True)
     async with Store(directory / f"{identity.client_id}.sqlite3") as store, channel(server) as wire:
         await run_until_signal(Client(agent, identity, wire, store))
+
+
+async def run_until_signal(runnable: Runnable) -> None:
+    """Runs it to its end; the first SIGTERM or SIGINT asks it to stop."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, runnable.stop)
+    await runnable.run()

@@ -1,4 +1,4 @@
-"""The way of a command through a client: journal, handler, journal, ack."""
+"""Carries out commands: each goes through the journal, its handler, the journal again, and is acknowledged."""
 
 import asyncio
 import inspect
@@ -26,7 +26,9 @@ REJECTED = "Rejected"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Execution:
+    """A command that waits or runs, with its handler."""
+
     command_id: str
     command: Command
     handler: Handler
@@ -39,7 +41,7 @@ class Order:
 class Dispatcher:
     """Runs the handlers of one client; lives as long as the client, across its streams."""
 
-    __slots__ = ("_agent", "_answer", "_journal", "_lanes", "_open", "_stats", "_tasks")
+    __slots__ = ("_agent", "_answer", "_journal", "_open", "_queues", "_stats", "_tasks")
 
     def __init__(
         self, agent: Agent, journal: Journal, stats: Stats, answer: Callable[[CommandAck], Awaitable[None]]
@@ -47,12 +49,12 @@ class Dispatcher:
         self._agent, self._journal, self._stats, self._answer = agent, journal, stats, answer
         self._open: set[str] = set()
         """Ids that wait or run: a repeat of one is answered when it finishes."""
-        self._lanes: dict[str, deque[Order]] = {}
-        """Conflict classes at work, each with the orders that wait for it."""
+        self._queues: dict[str, deque[Execution]] = {}
+        """For each conflict class of which a command runs, the executions that wait for it to end."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def deliver(self, wire: DjangoCommand) -> None:
-        """Takes one command. Returns when it is done, or under way if its handler waits for anything."""
+        """Takes one command. Returns when it is done, or has begun if its handler is a coroutine."""
         if wire.command_id in self._open:
             self._stats.repeated += 1
             return
@@ -64,7 +66,7 @@ class Dispatcher:
         if command is None:
             logger.debug("Command %s is newer than this agent", wire.command_id)
         elif handler := self._agent.handler(command.name):
-            await self._accept(Order(wire.command_id, command, handler))
+            await self._accept(Execution(wire.command_id, command, handler))
         else:
             await self._reject(wire, f"this agent does not carry out {command.name}")
 
@@ -76,82 +78,82 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._open.clear()
-        self._lanes.clear()
+        self._queues.clear()
 
     async def _reject(self, wire: DjangoCommand, message: str) -> None:
         ack = CommandAck(command_id=wire.command_id, error=REJECTED, message=message)
-        await self._answer(self._signed(ack))
+        await self._answer(self._stamped(ack))
 
-    async def _accept(self, order: Order) -> None:
-        self._open.add(order.command_id)
-        lane = order.command.conflict_class
-        if lane in self._lanes:
-            self._lanes[lane].append(order)
+    async def _accept(self, execution: Execution) -> None:
+        self._open.add(execution.command_id)
+        conflict_class = execution.command.conflict_class
+        if conflict_class in self._queues:
+            self._queues[conflict_class].append(execution)
             return
-        if lane:
-            self._lanes[lane] = deque()
-        if order.waits:
-            task = asyncio.get_running_loop().create_task(self._work(order))
+        if conflict_class:
+            self._queues[conflict_class] = deque()
+        if execution.waits:
+            task = asyncio.get_running_loop().create_task(self._work(execution))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         else:
-            await self._work(order)
+            await self._work(execution)
 
-    async def _work(self, order: Order) -> None:
-        """Runs the order and then what came meanwhile for its conflict class."""
-        lane = order.command.conflict_class
+    async def _work(self, execution: Execution) -> None:
+        """Runs the execution, and then those of its conflict class that arrived meanwhile."""
+        conflict_class = execution.command.conflict_class
         while True:
             try:
-                await self._run(order)
+                await self._run(execution)
             except StoreFailed:
-                logger.exception("Command %s is not answered: the store failed", order.command_id)
+                logger.exception("Command %s is not answered: the store failed", execution.command_id)
             finally:
-                self._open.discard(order.command_id)
-            waiting = self._lanes.get(lane)
+                self._open.discard(execution.command_id)
+            waiting = self._queues.get(conflict_class)
             if not waiting:
                 break
-            order = waiting.popleft()
-        self._lanes.pop(lane, None)
+            execution = waiting.popleft()
+        self._queues.pop(conflict_class, None)
 
-    async def _run(self, order: Order) -> None:
-        known = await self._journal.begin(order.command_id, idempotent=order.command.idempotent)
+    async def _run(self, execution: Execution) -> None:
+        known = await self._journal.begin(execution.command_id, idempotent=execution.command.idempotent)
         if known is not None:
             self._stats.repeated += 1
             await self._answer(known)
             return
         self._stats.received += 1
-        logger.debug("%s %s begins", order.command.name, order.command_id)
-        ack, after = await self._execute(order)
+        logger.debug("%s %s begins", execution.command.name, execution.command_id)
+        ack, after = await self._execute(execution)
         await self._journal.finish(ack)
         await self._answer(ack)
         if after is not None:
             after()
 
-    async def _execute(self, order: Order) -> tuple[CommandAck, Callable[[], None] | None]:
-        name = order.command.name
+    async def _execute(self, execution: Execution) -> tuple[CommandAck, Callable[[], None] | None]:
+        name = execution.command.name
         self._stats.verbs[name] += 1
-        ack = CommandAck(command_id=order.command_id)
+        ack = CommandAck(command_id=execution.command_id)
         try:
-            answer = order.handler(order.command)
+            answer = execution.handler(execution.command)
             reply = (answer if answer is None or isinstance(answer, Reply) else await answer) or Reply()
             ack.data = "" if reply.data is None else json.dumps(reply.data)
-            self._agent.completed(order.command_id, name)
+            self._agent.completed(execution.command_id, name)
         except Refused as refusal:
             self._stats.refused += 1
             ack.error, ack.message = REJECTED, str(refusal)
         except Exception as error:
             # Whatever a handler raises is the failure of its command, not the end of the client.
-            logger.exception("%s %s failed", name, order.command_id)
+            logger.exception("%s %s failed", name, execution.command_id)
             self._stats.failed += 1
             ack.error, ack.message = type(error).__name__, str(error)
             await self._agent.report_error(error)
         else:
             self._stats.succeeded += 1
             ack.success, ack.message = True, reply.message
-            return self._signed(ack), reply.after
-        return self._signed(ack), None
+            return self._stamped(ack), reply.after
+        return self._stamped(ack), None
 
-    def _signed(self, ack: CommandAck) -> CommandAck:
+    def _stamped(self, ack: CommandAck) -> CommandAck:
         ack.current_status = self._agent.host.state.status
         ack.timestamp.FromNanoseconds(time_ns())
         return ack

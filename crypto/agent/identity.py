@@ -21,7 +21,7 @@ class Identity:
     token: str = ""
     """Credential for the server; empty for none."""
     first_contract: bool = False
-    """Speak the first contract only: no capabilities, no journal digest, no report kept for a receipt."""
+    """Speak the first contract only: declare no capabilities, send no journal digest, keep no sent reports."""
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
@@ -36,7 +36,7 @@ class Identity:
         return self.envelope(ClientMessage(register=register))
 
     def envelope(self, message: ClientMessage) -> ClientMessage:
-        """The message, addressed and stamped."""
+        """The message, with client id, a new message id and the time filled in."""
         message.client_id = self.client_id
         message.message_id = str(new_id())
         message.timestamp.FromNanoseconds(time_ns())

@@ -10,7 +10,7 @@ from crypto.wire.crypto_streaming_pb2 import JournalDigest
 BEGUN, FINISHED, UNKNOWN = range(3)
 
 OUTCOME_UNKNOWN = "OutcomeUnknown"
-"""`CommandAck.error` of a command that a crash cut off and that must not simply run again."""
+"""`CommandAck.error` of a command that a crash interrupted and that is not safe to run again."""
 
 DIGEST_ENTRIES = 1_000
 DIGEST_BYTES = 256 * 1024
@@ -51,7 +51,7 @@ class Journal:
         return await self._store.do(lambda db: _begin(db, self._client, command_id, idempotent))
 
     async def finish(self, ack: CommandAck) -> None:
-        """Returns when the ack is on disk; only then may it leave."""
+        """Returns when the ack is on disk; it must not be sent before that."""
         client, command, body = self._client, ack.command_id, ack.SerializeToString()
         await self._store.do(
             lambda db: db.execute(
@@ -61,11 +61,11 @@ class Journal:
         )
 
     async def digest(self) -> JournalDigest:
-        """What the server has not yet said it settled: the newest, in the order in which it came."""
+        """The newest commands that the server has not confirmed as settled, oldest first."""
         return await self._store.do(lambda db: _digest(db, self._client))
 
     def settle(self, command_ids: list[str]) -> None:
-        """The server has these acks: they need not be presented again, only recognised."""
+        """The server has the acks of these: they are kept to recognise repeats, and not presented again."""
         client = self._client
         self._store.later(
             lambda db: db.executemany(

@@ -1,4 +1,4 @@
-"""Reports on their way: kept until the server says they are committed."""
+"""Reports that the server has not acknowledged yet."""
 
 import sqlite3
 
@@ -7,7 +7,7 @@ from crypto.wire.crypto_streaming_pb2 import ClientMessage
 
 
 class Outbox:
-    """One client's unacknowledged reports, at most `limit`: the oldest gives way to the newest."""
+    """One client's unacknowledged reports, at most `limit`: beyond that the oldest is dropped."""
 
     __slots__ = ("_client", "_limit", "_pending", "_store", "_unsent", "dropped")
 
@@ -44,7 +44,7 @@ class Outbox:
         return len(gone)
 
     def start_stream(self) -> tuple[list[ClientMessage], list[ClientMessage]]:
-        """What no stream has carried yet, which counts as sent from now on, and what one has."""
+        """Reports that were never sent, which count as sent from now on, and those sent on an earlier stream."""
         unsent, self._unsent = self._unsent, set()
         pending = self._pending.items()
         return [m for key, m in pending if key in unsent], [m for key, m in pending if key not in unsent]

@@ -8,30 +8,30 @@ from typing import Any
 from crypto.agent.dispatcher import Dispatcher
 from crypto.agent.identity import Identity
 from crypto.agent.journal import Journal
-from crypto.agent.link import Link
 from crypto.agent.outbox import Outbox
 from crypto.agent.stats import Stats
+from crypto.agent.stream import Stream
 from crypto.wire.crypto_streaming_pb2 import ClientMessage, HeartbeatUpdate
 
 SETTLED, SETTLED_UNTOLD = 2.0, 15.0
-"""Seconds of silence after which a client takes itself for connected: one of the first contract, whom nobody tells, and
-one that is told by every server which knows more than that."""
+"""Seconds without an answer after which a client counts as connected. A client of the first contract gets no answer to
+its registration; any other gets one at once, except from a server that knows the first contract only."""
 
 SOONEST = 0.1
-"""Seconds to stay away at least when the server asks to connect again."""
+"""Least number of seconds to wait when the server asks the client to connect again."""
 
 
 class Session:
-    """Ends when the server ends the stream, when it is cut, or after a reconnect hint ran out."""
+    """Ends when the server ends the stream, when it is cut, or when the time of a reconnect hint is over."""
 
     __slots__ = (
         "_backlog", "_connected", "_dispatcher", "_heartbeat", "_identity", "_journal",
-        "_outbox", "_stats", "_tasks", "_timers", "again_at", "link",
+        "_outbox", "_stats", "_tasks", "_timers", "again_at", "stream",
     )  # fmt: skip
 
     def __init__(
         self,
-        link: Link,
+        stream: Stream,
         identity: Identity,
         journal: Journal,
         outbox: Outbox,
@@ -41,34 +41,34 @@ class Session:
         heartbeat: float,
         connected: Callable[[], None],
     ) -> None:
-        """`connected` is called once, when the server has shown that it keeps the stream."""
-        self.link = link
+        """`connected` is called once, when the server has accepted the stream."""
+        self.stream = stream
         self._identity, self._journal, self._outbox, self._dispatcher = identity, journal, outbox, dispatcher
         self._stats, self._heartbeat, self._connected = stats, heartbeat, connected
         self._backlog: list[ClientMessage] = []
-        """Reports that an earlier stream carried, sent again once this server shows that it acknowledges."""
+        """Reports sent on an earlier stream, sent again once this server has acknowledged anything."""
         self.again_at: float | None = None
         """Loop time at which the server wants the client back; None if it did not say."""
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def greet(self, registration: ClientMessage) -> None:
-        """Registers, presents the journal, then lets out everything else, unsent reports first."""
+        """Registers, presents the journal, then sends everything else, beginning with unsent reports."""
         unsent, self._backlog = self._outbox.start_stream()
-        await self.link.greet(registration)
+        await self.stream.send_first(registration)
         if not self._identity.first_contract:
             digest = ClientMessage(journal_digest=await self._journal.digest())
-            await self.link.greet(self._identity.envelope(digest))
+            await self.stream.send_first(self._identity.envelope(digest))
         for message in unsent:
-            await self.link.send(message)
+            await self.stream.send(message)
         silence = SETTLED if self._identity.first_contract else SETTLED_UNTOLD
         self._timers["settled"] = asyncio.get_running_loop().call_later(silence, self._settled)
         self._plan_beat(self._heartbeat * random.uniform(0.5, 1.0))
-        await self.link.open()
+        await self.stream.open()
 
     async def serve(self) -> None:
         """Reads until the stream ends. Raises AioRpcError if it ends badly."""
-        while (message := await self.link.read()) is not None:
+        while (message := await self.stream.read()) is not None:
             self._settled()
             match message.WhichOneof("command"):
                 case "message_ack":
@@ -85,7 +85,7 @@ class Session:
     def close(self) -> None:
         for timer in self._timers.values():
             timer.cancel()
-        self.link.cut()
+        self.stream.cut()
 
     def _settled(self) -> None:
         if timer := self._timers.pop("settled", None):
@@ -96,20 +96,20 @@ class Session:
         backlog, self._backlog = self._backlog, []
         for message in backlog:
             if message in self._outbox:
-                await self.link.send(message)
+                await self.stream.send(message)
 
     def _leave_after(self, seconds: float) -> None:
         seconds = max(seconds, SOONEST) * random.uniform(0.5, 1.5)
         loop = asyncio.get_running_loop()
         self.again_at = loop.time() + seconds
-        self._timers["leave"] = loop.call_later(seconds, self.link.cut)
+        self._timers["leave"] = loop.call_later(seconds, self.stream.cut)
 
     def _plan_beat(self, seconds: float) -> None:
         self._timers["beat"] = asyncio.get_running_loop().call_later(seconds, self._beat)
 
     def _beat(self) -> None:
         self._plan_beat(self._heartbeat)
-        self._spawn(self.link.send(self._identity.envelope(ClientMessage(heartbeat=HeartbeatUpdate()))))
+        self._spawn(self.stream.send(self._identity.envelope(ClientMessage(heartbeat=HeartbeatUpdate()))))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -31,14 +31,3 @@ class Stats:
 
     def document(self) -> dict[str, object]:
         return {"uptime_seconds": round(time.monotonic() - self.started, 3), **self.counts()}
-
-
-def total(parts: list[Stats]) -> dict[str, object]:
-    """The counts of many clients in one."""
-    numbers: dict[str, object] = {
-        f.name: sum(getattr(part, f.name) for part in parts) for f in fields(Stats) if f.type is int
-    }
-    verbs: Counter[str] = Counter()
-    for part in parts:
-        verbs.update(part.verbs)
-    return {**numbers, "verbs": dict(verbs)}

@@ -53,8 +53,8 @@ class Store:
     """Runs pieces of work on the file, in order, those that wait together in one transaction.
 
     Used from one event loop. With `durable` a commit waits for the disk, in a thread of its own; without it a
-    commit survives the death of the process but not of the machine, and is made on the loop, which costs many
-    clients least.
+    commit survives the end of the process but not a power failure, and runs on the event loop, which is the fastest for
+    many clients.
     """
 
     def __init__(self, path: Path | None, *, durable: bool = True) -> None:
@@ -78,7 +78,7 @@ class Store:
         return await done
 
     def later(self, work: Work[object]) -> None:
-        """Queues `work`: it is committed no later than what is handed in after it."""
+        """Queues `work`. It is committed before, or together with, everything that is queued after it."""
         self._waiting.append((work, None))
         self._wake()
 

@@ -111,9 +111,9 @@ def _sweeper_off(sweep: Any) -> None:
 def _acks_before_running(dispatcher: Any) -> None:
     """The agent says "done" and does nothing."""
 
-    async def execute(self: Any, order: Any) -> Any:
-        ack = dispatcher.CommandAck(command_id=order.command_id, success=True)
-        return self._signed(ack), None
+    async def execute(self: Any, execution: Any) -> Any:
+        ack = dispatcher.CommandAck(command_id=execution.command_id, success=True)
+        return self._stamped(ack), None
 
     dispatcher.Dispatcher._execute = execute
 

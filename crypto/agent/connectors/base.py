@@ -29,7 +29,7 @@ class BadOptions(Exception):
 
 
 class WalletConnector(Protocol):
-    """Used by one client at a time, from the event loop: what waits must await."""
+    """Used by one client, on its event loop, so it must not block."""
 
     async def balances(self, symbols: tuple[str, ...]) -> list[Balance]:
         """Current balances of these symbols, all of them if none is named; symbols not held are left out."""

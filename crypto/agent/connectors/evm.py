@@ -54,7 +54,7 @@ class Token:
 
 
 Question = Callable[[], Any]
-"""A call to the node, not yet made: what `batch.add` takes, once called."""
+"""Makes the call to the node that `batch.add` takes."""
 
 
 class EvmConnector:
@@ -104,7 +104,7 @@ class EvmConnector:
         return partial(coin.contract.functions.balanceOf, address)
 
     async def _describe_tokens(self) -> list[Coin]:
-        """The tokens as coins; the chain says what the options leave open."""
+        """The tokens as coins, with symbol and decimals from their contracts where the options do not name them."""
         contracts = [self._web3.eth.contract(token.address, abi=ERC20) for token in self._tokens]
         answers = await self._ask(
             [question for c in contracts for question in (c.functions.symbol, c.functions.decimals)]

@@ -7,9 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from crypto.agent.agent import Agent
-from crypto.agent.backoff import Backoff
-from crypto.agent.channel import channel
 from crypto.agent.client import Client
+from crypto.agent.connection import Backoff, channel
 from crypto.agent.connectors.simulated import SimulatedConnector
 from crypto.agent.identity import Identity
 from crypto.agent.reference import ReferenceAgent

@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from crypto.agent.agent import Agent
-from crypto.agent.backoff import Backoff
+from crypto.agent.connection import Backoff
 from crypto.commands.sync_wallets import SyncWallets
 from crypto.wire.crypto_streaming_pb2 import DjangoCommand, PingCommand, SyncWalletsCommand
 from tests.fakes.contract_server import ContractServer, contract_server

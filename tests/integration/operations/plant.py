@@ -10,7 +10,7 @@ from uuid import UUID
 
 import dramatiq
 
-from crypto.agent.fleet import client_ids
+from crypto.agent.simulator.fleet import client_ids
 from crypto.models import Client, CommandLog, Operation
 from crypto.services.operations.progress import progress
 from tests.support.live import StreamingServer, live_environment

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crypto.agent.behaviour import Behaviour, Share, assign
-from crypto.agent.fleet import client_ids
+from crypto.agent.simulator.behaviour import Behaviour, Share, assign
+from crypto.agent.simulator.fleet import client_ids
 
 
 def test_a_share_is_a_count_or_a_percentage() -> None:

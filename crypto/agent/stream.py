@@ -1,4 +1,4 @@
-"""One stream to the server, from the first message to the last."""
+"""One stream to the server: writing in order, reading, and its end."""
 
 import asyncio
 import logging
@@ -18,8 +18,9 @@ FULL = 4_096
 """Messages waiting to be written beyond which reports stay in the outbox until the next stream."""
 
 
-class Link:
-    """Has one writer: whoever sends while nobody writes, writes until nothing waits."""
+class Stream:
+    """One call of `ConnectClient`. It has one writer at a time: whoever sends while nobody writes, writes until
+    nothing waits."""
 
     __slots__ = ("_call", "_waiting", "_writing")
 
@@ -32,8 +33,8 @@ class Link:
     def full(self) -> bool:
         return len(self._waiting) > FULL
 
-    async def greet(self, message: ClientMessage) -> None:
-        """Writes ahead of everything sent; for the messages that must come first. Raises AioRpcError."""
+    async def send_first(self, message: ClientMessage) -> None:
+        """Writes at once, ahead of everything that `send` was given. Raises AioRpcError."""
         try:
             await self._call.write(message)
         except asyncio.InvalidStateError:
@@ -43,11 +44,11 @@ class Link:
                 raise
 
     async def open(self) -> None:
-        """Lets out what was sent meanwhile and from now on."""
+        """Writes what `send` was given so far; from now on `send` writes by itself."""
         await self._drain()
 
     async def send(self, message: ClientMessage) -> None:
-        """Returns when it is written or somebody else is about to write it; a dead stream swallows it."""
+        """Returns when the message is written, or left to the task that writes now; an ended stream drops it."""
         self._waiting.append(message)
         if not self._writing:
             self._writing = True

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import json
 import logging
 import random
 import time
@@ -11,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crypto.agent.behaviour import NOBODY, Behaviour, FleetAgent, Share, assign
-from crypto.agent.channel import channels
 from crypto.agent.client import Client
+from crypto.agent.connection import channels
 from crypto.agent.connectors.base import WalletConnector
-from crypto.agent.effects import Effects
 from crypto.agent.identity import Identity
-from crypto.agent.stats import total
+from crypto.agent.simulator.behaviour import NOBODY, Behaviour, FleetAgent, Share, assign
+from crypto.agent.simulator.side_effect_log import SideEffectLog
+from crypto.agent.simulator.stats import total, write_document
 from crypto.agent.store import Store
 from crypto.tuning import tune_garbage_collection
 
@@ -27,7 +26,7 @@ CONNECTING = 64
 """Clients that connect at the same time."""
 
 OUTBOX_LIMIT = 20_000
-"""Reports the clients together keep for a server that does not acknowledge them, and how many each at least."""
+"""Unacknowledged reports that the clients keep together, and the least that each of them keeps."""
 OUTBOX_LEAST = 100
 
 STATS_SECONDS = 5.0
@@ -53,7 +52,7 @@ class Plan:
     shares: Mapping[Behaviour, Share] = field(default_factory=dict)
     first_contract: Share = NOBODY
     """The clients that speak the first contract only."""
-    effects: Effects | None = None
+    side_effects: SideEffectLog | None = None
     stats: Path | None = None
 
 
@@ -95,11 +94,8 @@ class Fleet:
         }
 
     def write_stats(self) -> None:
-        """Replaces the stats file as a whole: readers never see half of it."""
         if self._plan.stats:
-            part = self._plan.stats.with_suffix(".part")
-            part.write_text(json.dumps(self.stats()) + "\n")
-            part.replace(self._plan.stats)
+            write_document(self._plan.stats, self.stats())
 
     def _keep_stats(self) -> None:
         self.write_stats()
@@ -114,7 +110,7 @@ class Fleet:
         pool, gate = channels(plan.server, len(online)), asyncio.Semaphore(CONNECTING)
         return [
             Client(
-                FleetAgent(plan.connector(plan.ids[n]), self._behaviours[n], plan.delay, plan.effects),
+                FleetAgent(plan.connector(plan.ids[n]), self._behaviours[n], plan.delay, plan.side_effects),
                 self._identity(n, first_contract=old[n]),
                 pool[place % len(pool)],
                 store,

@@ -1,4 +1,4 @@
-from crypto.agent.backoff import Backoff
+from crypto.agent.connection import Backoff
 
 
 def test_delays_are_spread_under_a_bound_that_doubles_to_the_cap() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 from crypto.agent.agent import Handler
 from crypto.agent.connectors.base import WalletConnector
-from crypto.agent.effects import Effects
 from crypto.agent.reference import ReferenceAgent
 from crypto.agent.reply import Refused, Reply
+from crypto.agent.simulator.side_effect_log import SideEffectLog
 
 
 class Behaviour(StrEnum):
@@ -62,10 +62,10 @@ class FleetAgent(ReferenceAgent):
         connector: WalletConnector,
         behaviour: Behaviour,
         delay: float,
-        effects: Effects | None,
+        side_effects: SideEffectLog | None,
     ) -> None:
         super().__init__(connector)
-        self._behaviour, self._delay, self._effects = behaviour, delay, effects
+        self._behaviour, self._delay, self._side_effects = behaviour, delay, side_effects
 
     def handler(self, name: str) -> Handler | None:
         handler = super().handler(name)
@@ -74,8 +74,8 @@ class FleetAgent(ReferenceAgent):
         return partial(self._misbehave, handler)
 
     def completed(self, command_id: str, name: str) -> None:
-        if self._effects:
-            self._effects.add(self.host.client_id, command_id, name)
+        if self._side_effects:
+            self._side_effects.add(self.host.client_id, command_id, name)
 
     async def _misbehave(self, handler: Handler, command: Any) -> Reply | None:
         await asyncio.sleep(self._delay)

@@ -4,8 +4,8 @@ import logging
 import time
 
 
-class Sparse(logging.Filter):
-    """Lets the first few records of each period through."""
+class LogRateLimit(logging.Filter):
+    """Lets the first few records of each period through and drops the rest."""
 
     def __init__(self, records: int, seconds: float) -> None:
         super().__init__()
