@@ -9,7 +9,7 @@ from django.dispatch import receiver
 
 from crypto.models import Client, Configuration, Schedule
 from crypto.services import schedules
-from crypto.services.desired import configurations, drift, enforcement, standing_orders
+from crypto.services.desired import configurations, drift, enforcement, holds
 from crypto.signals import client_ready
 
 
@@ -21,10 +21,10 @@ def check_schedule(instance: Schedule, raw: bool, **kwargs: Any) -> None:
 
 
 @receiver(post_save, sender=Client, dispatch_uid="crypto.standing")
-def concern_client(instance: Client, raw: bool, **kwargs: Any) -> None:
-    """A client whose labels were changed may be concerned by other standing orders, and run another configuration."""
+def apply_desired_state(instance: Client, raw: bool, **kwargs: Any) -> None:
+    """A client whose labels were changed may come under other standing orders, and run another configuration."""
     if not raw:
-        standing_orders.apply([instance.pk])
+        holds.apply([instance.pk])
         transaction.on_commit(lambda: drift.remediate([instance.pk]))
 
 
@@ -41,7 +41,7 @@ def publish_configuration(instance: Configuration, **kwargs: Any) -> None:
     instance.refresh_from_db()
 
 
-@receiver(client_ready, dispatch_uid="crypto.greet")
-def greet_clients(client_ids: list[UUID], **kwargs: Any) -> None:
+@receiver(client_ready, dispatch_uid="crypto.ready")
+def tell_ready_clients(client_ids: list[UUID], **kwargs: Any) -> None:
     enforcement.on_ready(client_ids)
     drift.remediate(client_ids)

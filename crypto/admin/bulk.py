@@ -19,8 +19,9 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from crypto.commands import Command, parameters, registry
 from crypto.exceptions import InvalidParameters, OrchestratorError
 from crypto.models import Client, Snapshot, Source
+from crypto.services.desired.standing_orders import start
 from crypto.services.operations.selectors import MAX_IDS
-from crypto.services.operations.start import MAX_REASON, OperationRequest, start
+from crypto.services.operations.start import MAX_REASON, OperationRequest
 from crypto.services.operations.targets import preview
 from crypto.services.permissions import permission
 

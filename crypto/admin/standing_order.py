@@ -6,7 +6,7 @@ from unfold.decorators import action
 from crypto.admin.reading import Reading
 from crypto.commands.resume import Resume
 from crypto.models import Source, StandingOrder
-from crypto.services.desired import enforcement
+from crypto.services.desired import standing_orders
 from crypto.services.permissions import permission
 
 
@@ -22,7 +22,7 @@ class StandingOrderAdmin(Reading):
     @action(description="Lift selected orders and resume their clients", permissions=["resume"])
     def lift_selected(self, request: HttpRequest, orders: QuerySet[StandingOrder]) -> None:
         for order in orders.filter(lifted_at=None).order_by("pk"):
-            enforcement.resume(order, source=Source.ADMIN, principal=request.user.get_username())
+            standing_orders.revoke(order, source=Source.ADMIN, principal=request.user.get_username())
         messages.success(request, "Lifted; the clients are being resumed.")
 
     def has_resume_permission(self, request: HttpRequest) -> bool:

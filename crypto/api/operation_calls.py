@@ -16,11 +16,12 @@ from crypto.api.waiting import seat
 from crypto.commands import Command, parameters
 from crypto.exceptions import InvalidParameters
 from crypto.models import Source
+from crypto.services.desired.standing_orders import start
 from crypto.services.ledger.issue import command
 from crypto.services.operations import progress
 from crypto.services.operations.policy import Policy
 from crypto.services.operations.selectors import EVERYBODY
-from crypto.services.operations.start import OperationRequest, start
+from crypto.services.operations.start import OperationRequest
 from crypto.services.permissions import permission
 
 WAIT = Seconds("Seconds to wait for the operation's end.", {"type": "number", "minimum": 0, "maximum": 60})

@@ -15,7 +15,7 @@ from crypto.api.schema import Error
 from crypto.commands.pause import Pause
 from crypto.commands.resume import Resume
 from crypto.models import Source, StandingOrder
-from crypto.services.desired import enforcement
+from crypto.services.desired import standing_orders
 from crypto.services.operations.start import MAX_REASON
 
 BODY = {
@@ -78,7 +78,7 @@ class StandingOrderViewSet(ReadOnlyModelViewSet[StandingOrder]):
         only(values, {"selector", "reason"})
         if "selector" not in values:
             raise BadRequest({"selector": ["Is missing."]})
-        order, _ = enforcement.pause(
+        order, _ = standing_orders.create(
             values["selector"],
             source=Source.REST,
             principal=request.user.get_username(),
@@ -97,6 +97,6 @@ class StandingOrderViewSet(ReadOnlyModelViewSet[StandingOrder]):
         order = self.get_object()
         may_send(request, Resume)
         only(object_body(request), set())
-        enforcement.resume(order, source=Source.REST, principal=request.user.get_username())
+        standing_orders.revoke(order, source=Source.REST, principal=request.user.get_username())
         order.refresh_from_db()
         return Response(self.get_serializer(order).data)

@@ -1,3 +1,4 @@
+from crypto.models.cause import Cause
 from crypto.models.client import Client, ClientStatus
 from crypto.models.command_log import CommandLog, Offline, Source, State
 from crypto.models.configuration import Configuration, ConfigurationVersion
@@ -11,6 +12,7 @@ from crypto.models.wallet import Wallet
 from crypto.models.worker_beat import WorkerBeat
 
 __all__ = [
+    "Cause",
     "Client",
     "ClientError",
     "ClientLog",

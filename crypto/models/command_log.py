@@ -12,6 +12,7 @@ from django.db.models.functions import Concat
 
 from crypto.commands import Lane
 from crypto.models import clock
+from crypto.models.cause import Cause
 from crypto.models.client import Client
 
 
@@ -36,6 +37,8 @@ LATE_LANDING = frozenset({State.TIMED_OUT, State.CANCELED})
 
 UNDELIVERED = frozenset({State.NOT_CONNECTED, State.EXPIRED, State.SUPERSEDED})
 """States that say: the client has not seen it. Nothing leaves them."""
+FAILURES = (State.FAILED, State.REJECTED, State.TIMED_OUT, State.NOT_CONNECTED, State.EXPIRED)
+"""Ends that nobody wanted; what was canceled or superseded is none."""
 
 _ANYWHERE = OPEN | ANSWERED | UNDELIVERED | LATE_LANDING
 
@@ -91,17 +94,23 @@ class CommandLogQuerySet(models.QuerySet["CommandLog"]):
             client__in=client_ids, due_at__isnull=False, state=State.QUEUED, offline=Offline.QUEUE, held=False
         )
 
-    def move(self, to: State, *, why: str, process: str, now: datetime, **changes: Any) -> int:
+    def move(
+        self, to: State, *, cause: Cause, why: str = "", process: str, now: datetime, **changes: Any
+    ) -> int:
         """Change the state of all rows of this query in one UPDATE and return how many there were.
+
+        `why` is the text for people where the cause has more to say than its own.
 
         The query is the guard: it must name the states (and, for an attempt's outcome, the claim) it expects. Legal
         only along `ARROWS`; nothing but `crypto.services` calls it.
         """
+        why = why or cause.label
         step = step_line(to, why=why, process=process, now=now)
         if to not in OPEN:
             changes = {"due_at": None, "retry_at": None, "claim": None, **changes}
-        changes.setdefault("reason", why)
-        return self.update(state=to, history=Concat(F("history"), Value(step)), **changes)
+        return self.update(
+            state=to, cause=cause, reason=why, history=Concat(F("history"), Value(step)), **changes
+        )
 
 
 class CommandLog(models.Model):
@@ -117,12 +126,15 @@ class CommandLog(models.Model):
     command = models.CharField(max_length=64)
     params = models.JSONField(default=dict)
     state = models.CharField(max_length=16, choices=State, default=State.QUEUED)
-    reason = models.TextField(blank=True, help_text="Why the row is in its state.")
+    cause = models.CharField(
+        max_length=32, blank=True, help_text="Why the row is in its state: a word of `Cause`."
+    )
+    reason = models.TextField(blank=True, help_text="The same in words, made from the cause.")
     attempt = models.PositiveSmallIntegerField(default=0)
     max_attempts = models.PositiveSmallIntegerField(default=1)
     timeout = models.FloatField(help_text="Seconds an attempt waits for its ack.")
     lane = models.CharField(
-        max_length=16, choices=[(lane.value, lane.value) for lane in Lane], default=Lane.DEFAULT
+        max_length=16, choices=[(lane.value, lane.value) for lane in Lane], default=Lane.DEFAULT.value
     )
     offline = models.CharField(max_length=8, choices=Offline, default=Offline.FAIL)
     source = models.CharField(max_length=16, choices=Source)

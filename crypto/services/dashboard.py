@@ -6,8 +6,8 @@ from uuid import UUID
 
 from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F, Max, QuerySet, Value
 
-from crypto.models import Client, ClientStatus, CommandLog, Operation, Schedule, State, clock
-from crypto.models.command_log import OPEN
+from crypto.models import Client, ClientStatus, CommandLog, Operation, Schedule, clock
+from crypto.models.command_log import FAILURES, OPEN
 from crypto.models.operation import UNDER_WAY
 from crypto.models.stream_node import alive
 from crypto.services.schedules import problem
@@ -18,8 +18,6 @@ LONGEST = 10
 """Rows of each list."""
 SAMPLE = 5_000
 """Acks that the slowest clients are told by at most, the latest."""
-FAILURES = frozenset({State.FAILED, State.REJECTED, State.TIMED_OUT, State.NOT_CONNECTED, State.EXPIRED})
-"""States that nobody wanted; what was canceled or superseded is none."""
 
 
 @dataclass(frozen=True, slots=True)

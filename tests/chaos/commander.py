@@ -68,9 +68,9 @@ class Commander:
             self._issue(self._request())
 
     def inline(self) -> None:
-        request = self._request()
+        request = self._request(wait=self._lot.random() < 0.8)
         self._write("will", request)
-        future = dispatcher().execute(request, wait=self._lot.random() < 0.8)
+        future = dispatcher().execute(request)
         self._write("has", request, str(future.result(60).id))
 
     def repeat(self) -> None:

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from crypto.grpc.streaming import Order, Outcome, OutcomeKind
 from crypto.services import conversion
-from crypto.services.delivery.transport import KINDS, CryptoOrder
+from crypto.services.delivery.transport import KINDS
+from crypto.services.ledger.attempt import CryptoOrder
 from crypto.services.ledger.settle import record_acks
 from crypto.services.reports.inbox import Inbox
 from crypto.wire.crypto_streaming_pb2 import AckBatch, CommandBatch, CommandOutcome

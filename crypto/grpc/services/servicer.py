@@ -93,5 +93,6 @@ class CryptoServicer(CryptoStreamingServiceServicer):
             source=Source.GRPC,
             principal=context.peer(),
             timeout=timeout,
+            wait=timeout is not None,
         )
-        return await asyncio.wrap_future(dispatcher().execute(asked, wait=timeout is not None))
+        return await asyncio.wrap_future(dispatcher().execute(asked))

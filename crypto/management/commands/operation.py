@@ -14,9 +14,10 @@ from crypto.management import show
 from crypto.management.one_line import USAGE, OneLineCommand
 from crypto.management.watch import EXITS, counts, exit_code, watch
 from crypto.models import Operation, Source
+from crypto.services.desired.standing_orders import start
 from crypto.services.operations import actions
 from crypto.services.operations.progress import Progress, progress
-from crypto.services.operations.start import OperationRequest, start
+from crypto.services.operations.start import OperationRequest
 from crypto.services.operations.targets import Preview, preview
 
 CONFLICT = 3

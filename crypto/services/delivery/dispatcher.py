@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import Future
 from functools import lru_cache
-from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -25,7 +24,7 @@ from crypto.services.delivery.transport import submit
 from crypto.services.ledger.attempt import Attempt, Result
 from crypto.services.ledger.claim import claim
 from crypto.services.ledger.issue import CommandRequest
-from crypto.services.ledger.issue_inline import Inline, Inserted, insert
+from crypto.services.ledger.issue_inline import Inserted, insert
 from crypto.services.ledger.settle import Ack, FailedAttempt, record_acks, record_failures
 from crypto.services.ledger.settle.fast_path import record_fast
 
@@ -43,18 +42,13 @@ FAILURES = {
 }
 
 
-class Ending(NamedTuple):
-    attempt: Attempt
-    news: Ack | FailedAttempt
-
-
 class Dispatcher:
     """One per process. Its threads start with the first use, so it is safe to make before a fork."""
 
     def __init__(self, window: int) -> None:
         self._claims: Batcher[UUID, None] = Batcher("claim", self._claim, limit=CLAIMABLE)
-        self._inserts: Batcher[Inline, Inserted] = Batcher("insert", insert)
-        self._endings: Batcher[Ending, None] = Batcher(
+        self._inserts: Batcher[CommandRequest, Inserted] = Batcher("insert", insert)
+        self._endings: Batcher[Attempt, None] = Batcher(
             "settle", self._settle, 1_000, retry_forever=True, busy=lambda: self._queued > CROWD
         )
         self._window = window
@@ -71,10 +65,10 @@ class Dispatcher:
         self._claims.wait_for_room(min(CLAIMABLE, self._window))
         self._claims.put_many(ids)
 
-    def execute(self, request: CommandRequest, wait: bool = True) -> Future[Result]:
+    def execute(self, request: CommandRequest) -> Future[Result]:
         """Run one command now, past the queues, with the same rows in the ledger.
 
-        The future raises UnknownClient or DedupeConflict if nothing was issued. `wait=False`: it is done as soon as
+        The future raises UnknownClient or DedupeConflict if nothing was issued. Without `wait` it is done as soon as
         the client's stream has the command (state SENT); the ack is stored when it comes.
 
         Raises RuntimeError inside a transaction: what is executed must be on record whatever becomes of the caller.
@@ -95,7 +89,7 @@ class Dispatcher:
             else:
                 result.set_exception(inserted)
 
-        self._inserts.put(Inline(request, wait)).add_done_callback(on_inserted)
+        self._inserts.put(request).add_done_callback(on_inserted)
         return result
 
     def close(self, timeout: float = 30.0) -> None:
@@ -136,34 +130,36 @@ class Dispatcher:
             submit(address, [attempt.order() for attempt in in_flight.values()], on_outcomes)
 
     def _on_outcomes(self, pairs: list[tuple[Attempt, Outcome]]) -> None:
-        endings = []
+        ended = []
         for attempt, outcome in pairs:
             if outcome.kind is OutcomeKind.HANDED_OVER:
                 self._done(attempt, Result(attempt.id, State.SENT, "handed over"))
-            elif outcome.kind is OutcomeKind.ACKED:
-                endings.append(Ending(attempt, conversion.ack(attempt.client_id, outcome.ack)))
+                continue
+            if outcome.kind is OutcomeKind.ACKED:
+                attempt.ended = conversion.ack(attempt.client_id, outcome.ack)
             else:
                 why = outcome.reason or outcome.kind.value
-                endings.append(
-                    Ending(attempt, FailedAttempt(attempt.id, attempt.claim, FAILURES[outcome.kind], why))
-                )
-        if endings:
-            self._endings.put_many(endings)
+                attempt.ended = FailedAttempt(attempt.id, attempt.claim, FAILURES[outcome.kind], why)
+            ended.append(attempt)
+        if ended:
+            self._endings.put_many(ended)
 
-    def _settle(self, endings: list[Ending]) -> list[None]:
-        elsewhere = _elsewhere(endings)
-        here = [ending for ending in endings if ending.attempt not in elsewhere]
-        record_acks(record_fast((attempt, news) for attempt, news in here if isinstance(news, Ack)))
-        states = record_failures([ending.news for ending in here if isinstance(ending.news, FailedAttempt)])
-        for attempt, news in here:
-            if isinstance(news, Ack):
-                self._done(attempt, Result(attempt.id, news.state, news.why, news))
-            else:
-                self._done(attempt, Result(attempt.id, states.get(attempt.id, State.TIMED_OUT), news.why))
+    def _settle(self, attempts: list[Attempt]) -> list[None]:
+        elsewhere = _elsewhere(attempts)
+        here = [attempt for attempt in attempts if attempt not in elsewhere]
+        record_acks(record_fast((each, each.ended) for each in here if isinstance(each.ended, Ack)))
+        states = record_failures([each.ended for each in here if isinstance(each.ended, FailedAttempt)])
+        for attempt in here:
+            ended = attempt.ended
+            if isinstance(ended, Ack):
+                self._done(attempt, Result(attempt.id, ended.state, ended.why, ended))
+            elif ended is not None:
+                state = states.get(attempt.id, State.TIMED_OUT)
+                self._done(attempt, Result(attempt.id, state, ended.why))
         for attempt, address in elsewhere.items():
-            attempt.address, attempt.rerouted = address, True
+            attempt.address, attempt.rerouted, attempt.ended = address, True, None
         self._send(list(elsewhere))
-        return [None] * len(endings)
+        return [None] * len(attempts)
 
     def _done(self, attempt: Attempt, result: Result) -> None:
         if attempt.result is not None:
@@ -180,12 +176,14 @@ def dispatcher() -> Dispatcher:
     return Dispatcher(settings.WORKER_WINDOW)
 
 
-def _elsewhere(endings: list[Ending]) -> dict[Attempt, str]:
-    """Flights whose client is on another node by now, with its address; each is asked for once."""
+def _elsewhere(attempts: list[Attempt]) -> dict[Attempt, str]:
+    """Attempts whose client is on another node by now, with its address; each is asked for once."""
     lost = [
         attempt
-        for attempt, news in endings
-        if isinstance(news, FailedAttempt) and news.failure is Failure.NO_ROUTE and not attempt.rerouted
+        for attempt in attempts
+        if isinstance(attempt.ended, FailedAttempt)
+        and attempt.ended.failure is Failure.NO_ROUTE
+        and not attempt.rerouted
     ]
     if not lost:
         return {}

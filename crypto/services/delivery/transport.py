@@ -5,9 +5,10 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from crypto.grpc.streaming import Courier, Order, Outcome, OutcomeKind, get_streaming_service
+from crypto.grpc.streaming import Courier, Outcome, OutcomeKind, get_streaming_service
 from crypto.services import conversion
 from crypto.services.batching import Batcher
+from crypto.services.ledger.attempt import CryptoOrder
 from crypto.services.ledger.settle import record_acks
 from crypto.wire.crypto_streaming_pb2 import AckBatch, CommandBatch, CommandOrder, DjangoCommand
 from crypto.wire.crypto_streaming_pb2 import Outcome as WireOutcome
@@ -15,8 +16,6 @@ from crypto.wire.crypto_streaming_pb2_grpc import CryptoStreamingServiceStub
 
 SERVICE = "crypto"
 """The name under which the process that holds the streams registers its streaming service."""
-
-CryptoOrder = Order[DjangoCommand]
 
 _late = Batcher("late acks", record_acks)
 

@@ -1,4 +1,4 @@
-"""Carrying out standing orders: sending what makes clients what they are meant to be, and seeing whether they are."""
+"""Carrying out standing orders: clients are told again what they missed, and those that contradict are flagged."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,12 +10,10 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from crypto.commands.pause import Pause
 from crypto.commands.resume import Resume
-from crypto.models import Client, ClientStatus, CommandLog, Operation, Source, StandingOrder, State, clock
+from crypto.models import Client, ClientStatus, CommandLog, StandingOrder, State, clock
 from crypto.models.client import ClientQuerySet
+from crypto.services.desired import holds
 from crypto.services.desired.issue_to import issue_to
-from crypto.services.desired.standing_orders import apply, create, revoke
-from crypto.services.operations.selectors import EVERYBODY, MAX_IDS
-from crypto.services.operations.start import OperationRequest, start
 from crypto.signals import client_diverged
 
 AGAIN = timedelta(seconds=30)
@@ -24,62 +22,28 @@ CONTRADICTION = timedelta(seconds=5)
 """So long a client may report what it has just been told to leave, or has not yet acked, before that counts."""
 
 
-def pause(
-    selector: object, *, source: Source, principal: str, reason: str
-) -> tuple[StandingOrder, Operation]:
-    """Put an order in force and send it to those who are connected. Raises InvalidParameters."""
-    wanted = OperationRequest(
-        command=Pause(reason=reason), selector=selector, source=source, principal=principal, reason=reason
-    )
-    with transaction.atomic():
-        if selector == EVERYBODY:
-            operation = start(wanted)  # which gives the order itself
-            return StandingOrder.objects.latest("pk"), operation
-        order = create(selector, source=source, principal=principal, reason=reason)
-        return order, start(wanted)
-
-
-def resume(order: StandingOrder, *, source: Source, principal: str) -> list[Operation]:
-    """Lift the order and resume those whom no other order concerns; who is away is resumed when it is back."""
-    with transaction.atomic():
-        free = revoke([order.pk], principal=principal)
-        reason = f"{order} was lifted"
-        return [
-            start(
-                OperationRequest(
-                    command=Resume(message=reason),
-                    selector={"ids": [str(pk) for pk in free[at : at + MAX_IDS]]},
-                    source=source,
-                    principal=principal,
-                    reason=reason,
-                )
-            )
-            for at in range(0, len(free), MAX_IDS)
-        ]
-
-
 def on_ready(ids: list[UUID]) -> None:
-    """To clients that have just connected: pause who is to be paused, resume who missed it."""
+    """For clients that have just connected: pause who is to be paused, resume who missed it."""
     clients = Client.objects.filter(pk__among=ids)
-    for order, concerned in _by_order(clients.filter(paused_by__isnull=False)):
-        _tell(concerned, order)
+    for order, held in _by_order(clients.filter(paused_by__isnull=False)):
+        _tell(held, order)
     owed = list(clients.filter(resume_owed=True, paused_by=None).values_list("pk", flat=True))
     if owed:
         issue_to(owed, Resume(message="the standing order was lifted"), "standing orders")
 
 
 def reconcile(now: datetime | None = None) -> None:
-    """A tick: concern whom the orders in force concern, and pause who has not been paused."""
+    """A tick: put clients under the orders in force, and pause who has not been paused."""
     now = now or clock.now()
-    apply(None)
+    holds.apply(None)
     told = CommandLog.objects.filter(client=OuterRef("pk"), command=Pause.name).filter(
         Q(created_at__gte=now - AGAIN)
         | Q(state__in=[State.QUEUED, State.SENT])
         | Q(state__in=[State.SUCCEEDED, State.REJECTED], created_at__gte=OuterRef("connected_at"))
     )
     awake = Client.objects.connected(now).filter(paused_by__isnull=False).exclude(status=ClientStatus.PAUSED)
-    for order, concerned in _by_order(awake.exclude(Exists(told))):
-        _tell(concerned, order)
+    for order, held in _by_order(awake.exclude(Exists(told))):
+        _tell(held, order)
 
 
 def detect_divergence(now: datetime | None = None) -> int:

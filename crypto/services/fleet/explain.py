@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from crypto.commands import registry
-from crypto.models import Client, CommandLog, Offline, State, StreamNode, WorkerBeat, clock
+from crypto.models import Cause, Client, CommandLog, Offline, State, StreamNode, WorkerBeat, clock
 from crypto.models.stream_node import alive
 from crypto.services.fleet.worker_heartbeat import SILENCE, last_heartbeat
+from crypto.services.ledger.admission import holds_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,11 @@ ENDED = {
     State.SUPERSEDED: "It is void: {row.superseded_by}, issued later, overrides it.",
 }
 
-Cause = tuple[str, str]
+Found = tuple[str, str]
+"""The word for programs and the sentence for people."""
 
 
-def _held(row: CommandLog, now: datetime) -> Cause | None:
+def _held(row: CommandLog, now: datetime) -> Found | None:
     if not row.held or row.operation is None:
         return None
     operation = row.operation
@@ -53,19 +55,19 @@ def _held(row: CommandLog, now: datetime) -> Cause | None:
     return "held", f"Its operation {operation.pk}, {state}{note}, has not released it yet: it stands {where}."
 
 
-def _expired(row: CommandLog, now: datetime) -> Cause | None:
+def _expired(row: CommandLog, now: datetime) -> Found | None:
     if row.expires_at is None or row.expires_at > now:
         return None
     return "expired", f"It expired {_ago(row.expires_at, now)} ago; the next sweep will end it."
 
 
-def _another_identity(row: CommandLog, now: datetime) -> Cause | None:
+def _another_identity(row: CommandLog, now: datetime) -> Found | None:
     if not row.identity_epoch or row.identity_epoch == row.client.identity_epoch:
         return None
     return "identity", "The client was provisioned anew since; it will be ended, issue it for the new one."
 
 
-def _retry(row: CommandLog, now: datetime) -> Cause | None:
+def _retry(row: CommandLog, now: datetime) -> Found | None:
     if row.retry_at is None or row.retry_at <= now:
         return None
     attempt = f"attempt {min(row.attempt + 1, row.max_attempts)} of {row.max_attempts}"
@@ -75,7 +77,7 @@ def _retry(row: CommandLog, now: datetime) -> Cause | None:
     )
 
 
-def _no_node(row: CommandLog, now: datetime) -> Cause | None:
+def _no_node(row: CommandLog, now: datetime) -> Found | None:
     if StreamNode.objects.filter(alive(now)).exists():
         return None
     last = StreamNode.objects.order_by("-lease_until").values_list("lease_until", flat=True).first()
@@ -83,7 +85,7 @@ def _no_node(row: CommandLog, now: datetime) -> Cause | None:
     return "no_node", f"There has been no live streaming node{since}; start one (manage.py rungrpc)."
 
 
-def _offline(row: CommandLog, now: datetime) -> Cause | None:
+def _offline(row: CommandLog, now: datetime) -> Found | None:
     client = row.client
     if client.is_connected:
         return None
@@ -96,7 +98,19 @@ def _offline(row: CommandLog, now: datetime) -> Cause | None:
     return "offline", f"The client is offline {_offline_since(client, now)}; {unblock}{until}."
 
 
-def _no_worker(row: CommandLog, now: datetime) -> Cause | None:
+def _standing_order(row: CommandLog, now: datetime) -> Found | None:
+    command, order = registry.get(row.command), row.client.paused_by
+    if command is None or order is None or not holds_back(command, order.pk):
+        return None
+    until = f" until it expires at {row.expires_at:%Y-%m-%d %H:%M:%S} UTC" if row.expires_at else ""
+    why = f" ({order.reason})" if order.reason else ""
+    return (
+        Cause.STANDING_ORDER.value,
+        f"{Cause.STANDING_ORDER.label.capitalize()}: {order}{why}; it waits for that to be lifted{until}.",
+    )
+
+
+def _no_worker(row: CommandLog, now: datetime) -> Found | None:
     seen = last_heartbeat(row.lane)
     if seen is not None and seen > now - SILENCE:
         return None
@@ -107,7 +121,7 @@ def _no_worker(row: CommandLog, now: datetime) -> Cause | None:
     )
 
 
-def _behind(row: CommandLog, now: datetime) -> Cause | None:
+def _behind(row: CommandLog, now: datetime) -> Found | None:
     """Another of its conflict class is with the client."""
     conflict_class = registry[row.command].conflict_class if row.command in registry else ""
     if not conflict_class:
@@ -125,7 +139,7 @@ def _behind(row: CommandLog, now: datetime) -> Cause | None:
     return "behind", f"{text}: of the class {conflict_class!r} one runs at a time."
 
 
-def _backlog(row: CommandLog, now: datetime) -> Cause:
+def _backlog(row: CommandLog, now: datetime) -> Found:
     waiting = CommandLog.objects.filter(
         lane=row.lane, state=State.QUEUED, held=False, due_at__isnull=False, created_at__lt=row.created_at
     )
@@ -136,14 +150,14 @@ def _backlog(row: CommandLog, now: datetime) -> Cause:
     )
 
 
-def _canceling(row: CommandLog, now: datetime) -> Cause | None:
+def _canceling(row: CommandLog, now: datetime) -> Found | None:
     if row.cancel_requested_at is None:
         return None
     text = f"Its cancelation was requested {_ago(row.cancel_requested_at, now)} ago while it was under way"
     return "canceling", f"{text}; an ack in time still counts, else it ends canceled {_by(row.due_at)}."
 
 
-def _abandoned(row: CommandLog, now: datetime) -> Cause | None:
+def _abandoned(row: CommandLog, now: datetime) -> Found | None:
     """The process that had it is gone."""
     holder = next((step.process for step in reversed(row.steps)), "")
     gone = WorkerBeat.objects.filter(process=holder, seen_at__lte=now - SILENCE).exists()
@@ -158,14 +172,14 @@ def _abandoned(row: CommandLog, now: datetime) -> Cause | None:
     return "abandoned", f"{holder} had it and was not heard of again; {then}, or an ack before."
 
 
-def _gone(row: CommandLog, now: datetime) -> Cause | None:
+def _gone(row: CommandLog, now: datetime) -> Found | None:
     if row.client.is_connected:
         return None
     text = f"It was sent and the client is offline {_offline_since(row.client, now)}"
     return "offline", f"{text}; without its ack the outcome is unknown {_by(row.due_at)}."
 
 
-def _unacked(row: CommandLog, now: datetime) -> Cause:
+def _unacked(row: CommandLog, now: datetime) -> Found:
     since = _ago(row.sent_at or now, now)
     return (
         "unacked",
@@ -174,11 +188,12 @@ def _unacked(row: CommandLog, now: datetime) -> Cause:
     )
 
 
-WAITING: tuple[Callable[[CommandLog, datetime], Cause | None], ...] = (
+WAITING: tuple[Callable[[CommandLog, datetime], Found | None], ...] = (
     _held,
     _expired,
     _another_identity,
     _no_node,
+    _standing_order,
     _offline,
     _retry,
     _behind,
@@ -186,7 +201,7 @@ WAITING: tuple[Callable[[CommandLog, datetime], Cause | None], ...] = (
     _backlog,
 )
 """Of a queued row, what hinders it most first; the last one always holds."""
-UNDER_WAY: tuple[Callable[[CommandLog, datetime], Cause | None], ...] = (
+UNDER_WAY: tuple[Callable[[CommandLog, datetime], Found | None], ...] = (
     _canceling,
     _abandoned,
     _gone,

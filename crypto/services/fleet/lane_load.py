@@ -7,14 +7,14 @@ from datetime import datetime
 from django.db.models import Count, Min, Q
 
 from crypto.commands import Lane
-from crypto.models import CommandLog, Offline, State, WorkerBeat, clock
+from crypto.models import Cause, CommandLog, Offline, State, WorkerBeat, clock
 from crypto.models.stream_node import alive
 from crypto.services.fleet.worker_heartbeat import SILENCE
 
 
 @dataclass(frozen=True, slots=True)
 class LaneLoad:
-    """What a lane holds that a worker could act on now; what waits for its client, its wave or its retry is not."""
+    """What a lane holds that a worker could act on now; what waits for its client, for an order, its wave or its retry is not."""
 
     lane: str
     waiting: int
@@ -29,23 +29,24 @@ def lane_loads() -> list[LaneLoad]:
     """Every lane, also the idle ones. One pass over the open rows."""
     now = clock.now()
     workers = [lane for beat in WorkerBeat.objects.filter(seen_at__gt=now - SILENCE) for lane in beat.lanes]
-    counted = {lane: (waiting, flying, oldest) for lane, waiting, flying, oldest in _counts(now)}
+    counted = {lane: (waiting, sent, oldest) for lane, waiting, sent, oldest in _counts(now)}
     loads = []
     for lane in Lane:
-        waiting, flying, oldest = counted.get(lane, (0, 0, None))
+        waiting, sent, oldest = counted.get(lane, (0, 0, None))
         age = (now - oldest).total_seconds() if oldest is not None else 0.0
-        loads.append(LaneLoad(lane.value, waiting, flying, max(age, 0.0), workers.count(lane.value)))
+        loads.append(LaneLoad(lane.value, waiting, sent, max(age, 0.0), workers.count(lane.value)))
     return loads
 
 
 def _counts(now: datetime) -> list[tuple[str, int, int, datetime | None]]:
     away = Q(offline=Offline.QUEUE) & ~Q(alive(now, "client__node__"))
-    claimable = Q(state=State.QUEUED, held=False) & (Q(retry_at=None) | Q(retry_at__lte=now)) & ~away
+    due = Q(retry_at=None) | Q(retry_at__lte=now)
+    claimable = Q(state=State.QUEUED, held=False) & due & ~away & ~Q(cause=Cause.STANDING_ORDER)
     rows = CommandLog.objects.open().values("lane")
     return list(
         rows.annotate(
             waiting=Count("pk", filter=claimable),
-            flying=Count("pk", filter=Q(state=State.SENT)),
+            sent=Count("pk", filter=Q(state=State.SENT)),
             oldest=Min("created_at", filter=claimable),
-        ).values_list("lane", "waiting", "flying", "oldest")
+        ).values_list("lane", "waiting", "sent", "oldest")
     )

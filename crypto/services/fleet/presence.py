@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from crypto.models import Client, CommandLog, clock
-from crypto.services.desired import standing_orders
+from crypto.services.desired import holds
 from crypto.services.ledger.queue import REQUEUE_AFTER, enqueue
 from crypto.services.ledger.sql.rows import lock_clients
 from crypto.services.ledger.sql.statements import insert
@@ -74,7 +74,7 @@ def arrive(arrivals: list[Arrival]) -> list[int]:
         " RETURNING id, session_epoch",
     )
     epochs = {id if isinstance(id, UUID) else UUID(id): epoch for id, epoch in found}
-    standing_orders.apply(ids)
+    holds.apply(ids)
     transaction.on_commit(lambda: client_connected.send_robust(sender=Client, client_ids=ids))
     return [epochs[arrival.client_id] for arrival in arrivals]
 

@@ -11,8 +11,10 @@ from crypto.commands import Command
 from crypto.grpc.streaming import Order
 from crypto.models import CommandLog, State
 from crypto.models.command_log import ANSWERED
-from crypto.services.delivery.transport import CryptoOrder
-from crypto.services.ledger.settle import Ack
+from crypto.services.ledger.settle import Ack, FailedAttempt
+from crypto.wire.crypto_streaming_pb2 import DjangoCommand
+
+CryptoOrder = Order[DjangoCommand]
 
 LEASE_MARGIN = timedelta(seconds=settings.LEASE_MARGIN)
 """Beyond its ack timeout an attempt holds its row this long; then the sweeper declares the outcome unknown."""
@@ -61,6 +63,8 @@ class Attempt:
     client_status: str = ""
     client_expected_status: str = ""
     """As they were when the row was claimed."""
+    ended: Ack | FailedAttempt | None = None
+    """How it came back from the wire."""
     result: Future[Result] | None = None
     """Whoever waits inline; None for what came from a queue."""
     rerouted: bool = False

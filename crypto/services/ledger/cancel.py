@@ -6,10 +6,9 @@ from uuid import UUID
 
 from django.db import transaction
 
-from crypto.models import State, clock
-from crypto.services.ledger.settle import notify_finished
-from crypto.services.ledger.sql.rows import by_id, lock
-from crypto.services.process import process_name
+from crypto.models import Cause, State, clock
+from crypto.services.ledger.sql.rows import Row, by_id, lock
+from crypto.services.ledger.void import Waiting, request_cancel, void
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +26,20 @@ class Canceled:
 def cancel(ids: list[UUID], principal: str = "") -> Canceled:
     """Cancel rows on behalf of `principal`. One transaction; safe to repeat, and to race with everything else."""
     now = clock.now()
-    who = f" by {principal}" if principal else ""
-    groups: dict[tuple[str, bool], list[UUID]] = defaultdict(list)
+    by = f" by {principal}" if principal else ""
+    found: dict[str, list[Row]] = defaultdict(list)
     with transaction.atomic():
         for row in lock(by_id(ids)):
-            groups[row.state, row.seen].append(row.id)
-        waiting = {seen: groups.pop((State.QUEUED, seen), []) for seen in (False, True)}
-        for seen, rows in waiting.items():
-            doubt = "; the outcome of an earlier attempt is unknown" if seen else ""
-            by_id(rows, State.QUEUED).move(
-                State.CANCELED,
-                why=f"canceled{who}{doubt}",
-                process=process_name(),
-                now=now,
-                cancel_requested_at=now,
-                finished_at=now,
-            )
-            notify_finished(rows)
-        requested = [id for (state, _), rows in groups.items() if state == State.SENT for id in rows]
-        by_id(requested).filter(cancel_requested_at=None).update(
-            cancel_requested_at=now, reason=f"cancel requested{who}"
+            found[row.state].append(row)
+        waiting = [Waiting(row.id, row.seen) for row in found.pop(State.QUEUED, [])]
+        ended = void(
+            waiting,
+            State.CANCELED,
+            cause=Cause.CANCELED,
+            why=Cause.CANCELED.label + by,
+            now=now,
+            cancel_requested_at=now,
         )
-    over = [id for (state, _), rows in groups.items() if state != State.SENT for id in rows]
-    return Canceled(waiting[False] + waiting[True], requested, over)
+        requested = [row.id for row in found.pop(State.SENT, [])]
+        request_cancel(requested, by, now)
+    return Canceled(ended, requested, [row.id for rows in found.values() for row in rows])

@@ -8,16 +8,15 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from crypto.commands import Command
-from crypto.models import ClientStatus, CommandLog, Offline, State, clock
+from crypto.models import Cause, CommandLog, Offline, State, clock
 from crypto.models.command_log import CommandLogQuerySet
-from crypto.services.desired.standing_orders import STAYS, holds_back
+from crypto.services.ledger.admission import Park, Refuse, Target, Terms, decide
 from crypto.services.ledger.attempt import Attempt, lease
-from crypto.services.ledger.settle import PARK, WAITS, ended_unsent, no_route, notify_finished
+from crypto.services.ledger.settle import PARK, no_route
 from crypto.services.ledger.sql.rows import Row, by_id, lock
+from crypto.services.ledger.void import Waiting, void
 from crypto.services.process import process_name
 
-EXPIRED = "expired before it could be delivered"
-ANOTHER = "issued for the client as it was before it was provisioned anew"
 PULL = 1_000
 """How much is claimed beyond what was asked for, at most."""
 
@@ -60,69 +59,54 @@ def _left_behind(rows: list[Row], now: datetime) -> set[UUID]:
 
 def _take(rows: list[Row], now: datetime) -> list[Attempt]:
     token = uuid4()
-    refused: dict[tuple[State, str], list[UUID]] = defaultdict(list)
-    unrouted, parked, staying, ready, attempts = [], [], [], [], []
+    refused: dict[Refuse, list[Waiting]] = defaultdict(list)
+    parked: dict[Cause, list[UUID]] = defaultdict(list)
+    unrouted, ready, attempts = [], [], []
     for row in rows:
         command, address = row.parsed(), row.address(now)
-        refusal = _refusal(row, command, now)
-        if refusal is not None:
-            refused[refusal].append(row.id)
-        elif command is not None and holds_back(command, row.client__paused_by_id):
-            staying.append(row.id)
+        decision = decide(command, _target(row, command, address), _terms(row), now)
+        if isinstance(decision, Refuse):
+            refused[decision].append(Waiting(row.id, row.seen))
+        elif isinstance(decision, Park):
+            if decision.cause is Cause.NOT_CONNECTED:
+                unrouted.append(row)
+            else:
+                parked[decision.cause].append(row.id)
         elif command is not None and address is not None:
             ready.append(row)
             attempts.append(_attempt(row, command, token, address))
-        elif row.offline == Offline.QUEUE:
-            parked.append(row.id)
-        else:
-            unrouted.append(row)
-    for (state, why), ids in refused.items():
-        end(ids, state, why, now)
-    by_id(parked, State.QUEUED).update(due_at=now + PARK, retry_at=None, reason=WAITS)
-    by_id(staying, State.QUEUED).update(due_at=now + PARK, retry_at=None, reason=STAYS)
+    for refusal, waiting in refused.items():
+        void(waiting, refusal.state, cause=refusal.cause, now=now)
+    for cause, ids in parked.items():
+        by_id(ids, State.QUEUED).update(due_at=now + PARK, retry_at=None, cause=cause, reason=cause.label)
     no_route(unrouted, now)
     _send(ready, token, now)
     return attempts
 
 
+def _target(row: Row, command: Command | None, address: str | None) -> Target:
+    capability = command.capability() if command is not None else ""
+    return Target(
+        connected=address is not None,
+        supported=not capability or capability in row.client__capabilities,
+        paused_by=row.client__paused_by_id,
+        identity_epoch=row.client__identity_epoch,
+    )
+
+
+def _terms(row: Row) -> Terms:
+    return Terms(
+        offline=row.offline,
+        attempts_left=row.max_attempts - row.attempt,
+        expires_at=row.expires_at,
+        identity_epoch=row.identity_epoch,
+        seen=row.seen,
+    )
+
+
 def _attempt(row: Row, command: Command, token: UUID, address: str) -> Attempt:
     statuses = row.client__status, row.client__expected_status
     return Attempt(row.id, row.client_id, command, token, address, row.timeout, *statuses)
-
-
-def expire(rows: list[Row], now: datetime) -> None:
-    """End locked, queued rows whose time is over."""
-    for state in {ended_unsent(row, State.EXPIRED) for row in rows}:
-        end([row.id for row in rows if ended_unsent(row, State.EXPIRED) is state], state, EXPIRED, now)
-
-
-def end(ids: list[UUID], state: State, why: str, now: datetime) -> None:
-    """End queued rows that will not be tried (again)."""
-    rows = by_id(ids, State.QUEUED)
-    rows.move(state, why=why, process=process_name(), now=now, finished_at=now)
-    notify_finished(ids)
-
-
-def _refusal(row: Row, command: Command | None, now: datetime) -> tuple[State, str] | None:
-    if row.expires_at is not None and row.expires_at <= now:
-        return ended_unsent(row, State.EXPIRED), EXPIRED
-    if row.identity_epoch and row.identity_epoch != row.client__identity_epoch:
-        return ended_unsent(row, State.CANCELED), ANOTHER
-    if command is not None and row.client__paused_by_id is not None:
-        if (
-            command.leaves == ClientStatus.ACTIVE
-        ):  # had the order been there before, it would have been lifted
-            return ended_unsent(row, State.REJECTED), "a standing order given since keeps the client paused"
-        if holds_back(command, row.client__paused_by_id) and row.offline != Offline.QUEUE:
-            return ended_unsent(row, State.REJECTED), STAYS
-    if row.attempt >= row.max_attempts:
-        return ended_unsent(row, State.NOT_CONNECTED), "attempts are spent"
-    if command is None:
-        return ended_unsent(row, State.REJECTED), f"this version takes no {row.command} with these parameters"
-    capability = command.capability()
-    if capability and row.address(now) and capability not in row.client__capabilities:
-        return ended_unsent(row, State.REJECTED), "the client did not declare this command"
-    return None
 
 
 def _send(rows: list[Row], token: UUID, now: datetime) -> None:
@@ -132,7 +116,7 @@ def _send(rows: list[Row], token: UUID, now: datetime) -> None:
     for timeout, ids in timeouts.items():
         by_id(ids, State.QUEUED).move(
             State.SENT,
-            why="claimed",
+            cause=Cause.CLAIMED,
             process=process_name(),
             now=now,
             attempt=F("attempt") + 1,

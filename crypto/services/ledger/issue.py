@@ -13,7 +13,7 @@ from crypto.exceptions import DedupeConflict, InvalidParameters, UnknownClient, 
 from crypto.ids import new_id
 from crypto.models import Client, CommandLog, Offline, Source, State, clock
 from crypto.models.command_log import step_line
-from crypto.services.desired.standing_orders import override
+from crypto.services.ledger.override import Named, override
 from crypto.services.ledger.queue import REQUEUE_AFTER, enqueue
 from crypto.services.ledger.supersede import Newer, supersede
 from crypto.services.process import process_name
@@ -42,6 +42,8 @@ class CommandRequest:
     """Seconds an attempt waits for the ack; None: the command's own."""
     expires_in: timedelta | None = None
     dedupe_key: str | None = None
+    wait: bool = True
+    """Whether whoever executes it wants the ack; else the hand-over to the client's stream is enough."""
     id: UUID | None = None
     """The row's id, where the caller has one already."""
     wire_id: str = ""
@@ -111,8 +113,7 @@ def issue(request: CommandRequest) -> CommandLog:
         if before is not None:
             return before
         supersede([Newer(request.client_id, request.command, row.id)], now)
-        if client.paused_by_id is not None or client.resume_owed:
-            override(request.command, [request.client_id])
+        override(request.command, [Named(client.pk, client.paused_by_id, client.resume_owed)])
         transaction.on_commit(lambda: enqueue([(row.lane, row.id)]))
     return row
 

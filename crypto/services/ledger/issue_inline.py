@@ -9,11 +9,12 @@ from django.db import IntegrityError, transaction
 
 from crypto.exceptions import DedupeConflict, UnknownClient
 from crypto.ids import new_id
-from crypto.models import Client, CommandLog, State, clock
+from crypto.models import Cause, Client, CommandLog, State, clock
 from crypto.models.command_log import step_line
-from crypto.services.desired.standing_orders import STAYS, holds_back, override
+from crypto.services.ledger.admission import Refuse, Target, Terms, decide
 from crypto.services.ledger.attempt import Attempt, Result, lease, stored
 from crypto.services.ledger.issue import CommandRequest, same_request
+from crypto.services.ledger.override import Named, override, still_paused_by
 from crypto.services.ledger.settle import notify_finished
 from crypto.services.ledger.sql import statements
 from crypto.services.ledger.sql.statements import SelectById
@@ -28,13 +29,7 @@ RACES = 8
 Inserted = Attempt | Result | UnknownClient | DedupeConflict
 
 
-class Inline(NamedTuple):
-    request: CommandRequest
-    wait: bool
-    """Whether the caller wants the ack; else the hand-over is enough."""
-
-
-class _Target(NamedTuple):
+class _Client(NamedTuple):
     id: UUID
     identity_epoch: str
     capabilities: list[str]
@@ -46,35 +41,36 @@ class _Target(NamedTuple):
     node__lease_until: datetime | None
 
 
-_targets = SelectById(
-    lambda ids: Client.objects.filter(pk__among=ids).order_by().values_list(*_Target._fields), _Target
+_clients = SelectById(
+    lambda ids: Client.objects.filter(pk__among=ids).order_by().values_list(*_Client._fields), _Client
 )
 
 
-def insert(calls: list[Inline]) -> list[Inserted]:
-    """One row a call, all in one transaction; safe to repeat. Errors are returned in their call's place."""
+def insert(requests: list[CommandRequest]) -> list[Inserted]:
+    """One row a request, all in one transaction; safe to repeat. Errors are returned in their request's place."""
     for _ in range(RACES):
         try:
             with transaction.atomic():
-                return _insert(calls, clock.now(), _used(calls))
+                return _insert(requests, clock.now(), _used(requests))
         except IntegrityError as error:
             # Somebody else has just used one of the keys or ids: now it is there to be found.
-            logger.info("inserting %d commands again: %s", len(calls), error)
+            logger.info("inserting %d commands again: %s", len(requests), error)
     with transaction.atomic():
-        return _insert(calls, clock.now(), _used(calls))
+        return _insert(requests, clock.now(), _used(requests))
 
 
-def _insert(calls: list[Inline], now: datetime, used: dict[str | UUID, CommandLog]) -> list[Inserted]:
-    ids = {call.request.client_id for call in calls}
-    targets = {target.id: target for target in _targets(ids)}
+def _insert(
+    requests: list[CommandRequest], now: datetime, used: dict[str | UUID, CommandLog]
+) -> list[Inserted]:
+    clients = {client.id: client for client in _clients({request.client_id for request in requests})}
     inserted: list[Inserted] = []
     rows: list[CommandLog] = []
-    for call in calls:
-        request, target = call.request, targets.get(call.request.client_id)
-        if target is None:
+    for request in requests:
+        client = clients.get(request.client_id)
+        if client is None:
             inserted.append(UnknownClient(f"there is no client {request.client_id}"))
             continue
-        row, outcome = _born(call, target, now)
+        row, outcome = _initial(request, client, now)
         before = used.get(request.dedupe_key or row.id)
         if before is not None:
             inserted.append(_again(row, before))
@@ -86,49 +82,57 @@ def _insert(calls: list[Inline], now: datetime, used: dict[str | UUID, CommandLo
     attempts = [attempt for attempt in inserted if isinstance(attempt, Attempt)]
     supersede([Newer(attempt.client_id, attempt.command, attempt.id) for attempt in attempts], now)
     for attempt in attempts:
-        target = targets[attempt.client_id]
-        if target.paused_by_id is not None or target.resume_owed:
-            override(attempt.command, [attempt.client_id])
+        client = clients[attempt.client_id]
+        override(attempt.command, [Named(client.id, client.paused_by_id, client.resume_owed)])
     notify_finished([row.id for row in rows if row.state != State.SENT])
     return inserted
 
 
-def _born(call: Inline, target: _Target, now: datetime) -> tuple[CommandLog, Attempt | Result]:
-    request = call.request
-    row = request.row(now, target.identity_epoch, max_attempts=1)
-    lease_until, address = target.node__lease_until, target.node__address
-    capability = request.command.capability()
-    if address is None or lease_until is None or lease_until <= now:
-        return row, _ended(row, State.NOT_CONNECTED, "the client is not connected", now)
-    if capability and capability not in target.capabilities:
-        return row, _ended(row, State.REJECTED, "the client did not declare this command", now)
-    if holds_back(request.command, target.paused_by_id):
-        return row, _ended(row, State.REJECTED, STAYS, now)
+def _initial(request: CommandRequest, client: _Client, now: datetime) -> tuple[CommandLog, Attempt | Result]:
+    """The row as it is inserted: under way, or ended where it may not go."""
+    row = request.row(now, client.identity_epoch, max_attempts=1)
+    lease_until = client.node__lease_until
+    address = client.node__address if lease_until is not None and lease_until > now else None
+    decision = decide(request.command, _target(request, client, address), Terms(), now)
+    if isinstance(decision, Refuse):
+        return row, _ended(row, decision, now)
+    if address is None:
+        raise AssertionError("an inline command waits for nothing: it is refused where there is no way")
     claim = new_id()
-    _step(row, State.SENT, "claimed", now)
+    _step(row, State.SENT, Cause.CLAIMED, now)
     row.attempt, row.claim, row.sent_at, row.due_at = 1, claim, now, now + lease(row.timeout)
-    timeout = row.timeout if call.wait else 0.0
-    statuses = target.status, target.expected_status
+    timeout = row.timeout if request.wait else 0.0
+    statuses = client.status, client.expected_status
     attempt = Attempt(row.id, row.client_id, request.command, claim, address, timeout, *statuses)
     attempt.wire_id = request.wire_id
     return row, attempt
 
 
-def _ended(row: CommandLog, state: State, why: str, now: datetime) -> Result:
-    _step(row, state, why, now)
-    row.reason, row.due_at, row.finished_at = why, None, now
-    return Result(row.id, state, why)
+def _target(request: CommandRequest, client: _Client, address: str | None) -> Target:
+    capability = request.command.capability()
+    return Target(
+        connected=address is not None,
+        supported=not capability or capability in client.capabilities,
+        paused_by=still_paused_by(request.command, client.paused_by_id),
+        identity_epoch=client.identity_epoch,
+    )
 
 
-def _step(row: CommandLog, state: State, why: str, now: datetime) -> None:
-    row.state = state
-    row.history += step_line(state, why=why, process=process_name(), now=now)
+def _ended(row: CommandLog, refusal: Refuse, now: datetime) -> Result:
+    _step(row, refusal.state, refusal.cause, now)
+    row.reason, row.due_at, row.finished_at = refusal.cause.label, None, now
+    return Result(row.id, refusal.state, refusal.cause.label)
 
 
-def _used(calls: list[Inline]) -> dict[str | UUID, CommandLog]:
-    """Rows that were issued under these calls' dedupe keys or ids before."""
-    keys = [call.request.dedupe_key for call in calls if call.request.dedupe_key is not None]
-    ids = [call.request.id for call in calls if call.request.id is not None]
+def _step(row: CommandLog, state: State, cause: Cause, now: datetime) -> None:
+    row.state, row.cause = state, cause
+    row.history += step_line(state, why=cause.label, process=process_name(), now=now)
+
+
+def _used(requests: list[CommandRequest]) -> dict[str | UUID, CommandLog]:
+    """Rows that were issued under these requests' dedupe keys or ids before."""
+    keys = [request.dedupe_key for request in requests if request.dedupe_key is not None]
+    ids = [request.id for request in requests if request.id is not None]
     used: dict[str | UUID, CommandLog] = {}
     if ids:
         used.update(CommandLog.objects.in_bulk(ids))

@@ -1,4 +1,4 @@
-"""Voiding what waits: a newer command overrides older ones that its client has not been given yet."""
+"""Superseding: a newer command makes older ones void that its client has not been given yet."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -7,10 +7,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from crypto.commands import Command
-from crypto.models import CommandLog, State
-from crypto.services.ledger.settle import notify_finished
-from crypto.services.ledger.sql.rows import by_id, lock
-from crypto.services.process import process_name
+from crypto.models import Cause, CommandLog, State
+from crypto.services.ledger.sql.rows import Row, by_id, lock
+from crypto.services.ledger.void import Waiting, void
 
 
 class Newer(NamedTuple):
@@ -30,22 +29,13 @@ def supersede(newer: Iterable[Newer], now: datetime) -> None:
         return
     clients, names = {client for client, _ in by}, {name for _, name in by}
     older = CommandLog.objects.open().filter(client__in=clients, command__in=names, created_at__lte=now)
-    groups: dict[tuple[UUID, str, bool], list[UUID]] = defaultdict(list)
+    groups: dict[UUID, list[Row]] = defaultdict(list)
     for row in lock(older.filter(superseded_by=None)):
-        reason = by.get((row.client_id, row.command))
-        if reason is not None and row.id != reason and row.operation_id != reason:
-            groups[reason, row.state, row.seen].append(row.id)
-    for (reason, state, seen), ids in groups.items():
-        _void(ids, reason, State(state), seen, now)
-
-
-def _void(ids: list[UUID], by: UUID, state: State, seen: bool, now: datetime) -> None:
-    rows = by_id(ids, state)
-    if state is State.SENT:
-        rows.update(superseded_by=by)
-        return
-    why, to = f"superseded by {by}", State.SUPERSEDED
-    if seen:
-        why, to = f"not tried again: {why}", State.TIMED_OUT
-    rows.move(to, why=why, process=process_name(), now=now, finished_at=now, superseded_by=by)
-    notify_finished(ids)
+        newest = by.get((row.client_id, row.command))
+        if newest is not None and newest not in (row.id, row.operation_id):
+            groups[newest].append(row)
+    for newest, rows in groups.items():
+        waiting = [Waiting(row.id, row.seen) for row in rows if row.state == State.QUEUED]
+        why = f"{Cause.SUPERSEDED.label} by {newest}"
+        void(waiting, State.SUPERSEDED, cause=Cause.SUPERSEDED, why=why, now=now, superseded_by=newest)
+        by_id([row.id for row in rows if row.state == State.SENT], State.SENT).update(superseded_by=newest)

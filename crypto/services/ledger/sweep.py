@@ -6,11 +6,11 @@ from datetime import timedelta
 
 from django.db import transaction
 
-from crypto.models import CommandLog, State, clock
-from crypto.services.ledger.claim import expire
+from crypto.models import Cause, CommandLog, State, clock
 from crypto.services.ledger.queue import enqueue
 from crypto.services.ledger.settle import overdue
 from crypto.services.ledger.sql.rows import by_id, lock
+from crypto.services.ledger.void import Waiting, void
 
 BATCH = 1_000
 RUNG = timedelta(seconds=30)
@@ -60,7 +60,8 @@ def _expire() -> int:
     with transaction.atomic():
         late = CommandLog.objects.filter(state=State.QUEUED, due_at__isnull=False, expires_at__lte=now)
         rows = lock(late, BATCH)
-        expire(rows, now)
+        waiting = [Waiting(row.id, row.seen) for row in rows]
+        void(waiting, State.EXPIRED, cause=Cause.EXPIRED, now=now)
     return len(rows)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 
 from crypto.exceptions import InvalidParameters, OperationConflict
-from crypto.models import Operation, OperationState, Source, State, clock
+from crypto.models import Cause, Operation, OperationState, Source, State, clock
 from crypto.services.ledger.issue import command
 from crypto.services.operations import rollout
 from crypto.services.operations.hold import unhold_sent
@@ -50,7 +50,7 @@ def cancel(pk: UUID, who: str = "") -> Operation:
     """End what was not sent; what was sent is awaited. Raises OperationConflict."""
 
     def end(operation: Operation, now: datetime) -> None:
-        rollout.stop(operation, OperationState.CANCELED, _by("canceled", who), now)
+        rollout.stop(operation, OperationState.CANCELED, Cause.CANCELED, _by("canceled", who), now)
 
     return _change(pk, "cancel", {RUNNING, PAUSED}, end)
 

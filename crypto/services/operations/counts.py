@@ -7,8 +7,8 @@ from uuid import UUID
 from django.db.models import Case, Count, When
 
 from crypto.models import CommandLog, State
+from crypto.models.cause import PARKED
 from crypto.models.command_log import OPEN
-from crypto.services.ledger.settle import WAITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class OperationCounts:
     held: Counter[int]
     """By wave: queued rows that nobody may claim yet."""
     in_flight: int
-    """Rows released and not ended, those that wait for their client to connect left out."""
+    """Rows released and not ended, those that wait for their client left out."""
     in_flight_by_wave: Counter[int]
     """The same by wave."""
 
@@ -34,11 +34,12 @@ class OperationCounts:
 
 
 def count_rows(operation: UUID) -> OperationCounts:
+    """As of now, in one query."""
     counts: Counter[str] = Counter()
     waves: dict[int, Counter[str]] = {}
     held: Counter[int] = Counter()
     moving: Counter[int] = Counter()
-    waits = Case(When(state=State.QUEUED, reason=WAITS, then=True), default=False)
+    waits = Case(When(state=State.QUEUED, cause__in=sorted(PARKED), then=True), default=False)
     groups = (
         CommandLog.objects.filter(operation=operation).order_by().values("state", "wave", "held", waits=waits)
     )

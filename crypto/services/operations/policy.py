@@ -7,14 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 from crypto.exceptions import InvalidParameters
-from crypto.models import Offline, State
+from crypto.models import Offline
+from crypto.models.command_log import FAILURES
 from crypto.services.ledger.issue import EXPIRIES, EXPIRY, TIMEOUTS
 
 PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,2})?)%")
 MAX_WAVES = 50
-FAILURES = (State.FAILED, State.REJECTED, State.TIMED_OUT, State.NOT_CONNECTED, State.EXPIRED)
-"""Kinds of failure that a threshold can be set for. Targets skipped at the start are none."""
-
 Share = int | str
 """A count, or a percentage of all targets as text: 25 or "10%"."""
 

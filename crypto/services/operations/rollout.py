@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from crypto.models import CommandLog, Operation, OperationState, State, clock
+from crypto.models import Cause, CommandLog, Operation, OperationState, State, clock
 from crypto.models.command_log import OPEN
 from crypto.models.operation import UNDER_WAY
 from crypto.services.ledger.queue import REQUEUE_AFTER, enqueue
@@ -21,7 +21,6 @@ from crypto.services.operations.policy import Policy, count
 from crypto.services.process import process_name
 from crypto.signals import operation_finished
 
-HELD = "waits for its turn in the operation"
 BATCH = 5_000
 """Ids that one statement names at most."""
 BURST = 1.0
@@ -49,7 +48,7 @@ def advance(pk: UUID) -> None:
         with transaction.atomic():
             operation = running.select_for_update(skip_locked=True).first()
             if operation is not None:
-                _conduct(operation, count_rows(pk), clock.now())
+                _advance(operation, count_rows(pk), clock.now())
 
 
 def finish(pk: UUID, totals: OperationCounts) -> bool:
@@ -65,11 +64,11 @@ def finish(pk: UUID, totals: OperationCounts) -> bool:
     return ended
 
 
-def stop(operation: Operation, verdict: OperationState, why: str, now: datetime) -> None:
+def stop(operation: Operation, verdict: OperationState, cause: Cause, why: str, now: datetime) -> None:
     """End what was not sent and await the acks of what was; the caller holds the operation's lock."""
     operation.state, operation.verdict, operation.note = OperationState.STOPPING, verdict, why
     operation.save(update_fields=["state", "verdict", "note"])
-    end_open_rows(operation.pk, why, now)
+    end_open_rows(operation.pk, cause, why, now)
     transaction.on_commit(lambda: _finish_if_over(operation.pk))
 
 
@@ -77,7 +76,7 @@ def pause(operation: Operation, why: str) -> None:
     """From its commit on nothing of the operation is claimed; the caller holds the operation's lock."""
     operation.state, operation.note, operation.last_wave = OperationState.PAUSED, why, None
     operation.save(update_fields=["state", "note", "last_wave"])
-    hold(operation.pk, HELD)
+    hold(operation.pk)
 
 
 def _finish_if_over(pk: UUID) -> None:
@@ -86,10 +85,10 @@ def _finish_if_over(pk: UUID) -> None:
         finish(pk, totals)
 
 
-def _conduct(operation: Operation, totals: OperationCounts, now: datetime) -> None:
+def _advance(operation: Operation, totals: OperationCounts, now: datetime) -> None:
     policy = Policy.parse(operation.policy)
     if reached := _threshold(operation, policy, totals):
-        stop(operation, OperationState.ABORTED, f"aborted: {reached}", now)
+        stop(operation, OperationState.ABORTED, Cause.ABORTED, f"{Cause.ABORTED.label}: {reached}", now)
         return
     if not totals.held:
         return
@@ -153,7 +152,7 @@ def _release(operation: Operation, room: int, now: datetime) -> None:
     for at in range(0, len(rows), BATCH):
         by_id([pk for _, pk in rows[at : at + BATCH]], State.QUEUED).move(
             State.QUEUED,
-            why="released",
+            cause=Cause.RELEASED,
             process=process_name(),
             now=now,
             held=False,

@@ -1,12 +1,12 @@
 """Operations: one command to many clients, its rows inserted with it in one transaction."""
 
-import random
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -14,25 +14,26 @@ from django.db import IntegrityError, transaction
 from crypto.commands import Command
 from crypto.exceptions import DedupeConflict, InvalidParameters
 from crypto.ids import new_id
-from crypto.models import ClientStatus, CommandLog, Offline, Operation, Source, State, clock
+from crypto.models import Cause, CommandLog, Operation, Source, State, clock
 from crypto.models.command_log import step_line
-from crypto.services.desired.standing_orders import STAYS, create, holds_back, override, revoke
+from crypto.services.ledger.admission import SEND, Decision, Park, Refuse, Terms, decide
+from crypto.services.ledger.override import Named, override, still_paused_by
 from crypto.services.ledger.queue import REQUEUE_AFTER, enqueue
-from crypto.services.ledger.settle import PARK, WAITS, notify_finished
+from crypto.services.ledger.settle import PARK, notify_finished
 from crypto.services.ledger.sql.bulk_insert import TargetRow, bulk_insert
 from crypto.services.ledger.supersede import Newer, supersede
 from crypto.services.operations.policy import DEFAULT, Policy
-from crypto.services.operations.rollout import HELD, advance
+from crypto.services.operations.rollout import advance
 from crypto.services.operations.selectors import EVERYBODY
-from crypto.services.operations.targets import Target, check_snapshot, find, snapshot
+from crypto.services.operations.targets import Candidate, check_snapshot, find, snapshot
+from crypto.services.operations.waves import assign
 from crypto.services.process import process_name
 
 MAX_REASON = 1_000
 BATCH = 20_000
 """Clients that one statement names at most."""
-OFFLINE = "skipped: the client is not connected"
-UNSUPPORTED = "skipped: the client did not declare this command"
-STANDING = f"skipped: {STAYS}"
+DUE: tuple[Decision, ...] = (SEND, Park(Cause.NOT_CONNECTED))
+"""Workers are told of these rows at once: they can leave, or a first attempt at their client is spent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,157 +58,125 @@ class OperationRequest:
             raise InvalidParameters({"dedupe_key": ["Must have between 1 and 200 characters."]})
 
 
-class Birth(NamedTuple):
-    """How a row begins; rows that begin alike are one INSERT."""
+def start(request: OperationRequest) -> Operation:
+    """Insert the operation with a row for each target, in the caller's transaction; workers are told of it on commit.
 
-    state: State
-    why: str
-    held: bool = False
-
-
-def start(wanted: OperationRequest) -> Operation:
-    """Insert the operation with a row for each target, in the caller's transaction; workers are rung for on commit.
-
-    With a dedupe key that was used before, the operation of then is returned. Raises InvalidParameters (selector),
+    It is about these clients alone; what is said to everybody goes through `desired.standing_orders.start`. With a
+    dedupe key that was used before, the operation of then is returned. Raises InvalidParameters (selector),
     SnapshotChanged, DedupeConflict.
     """
+    return once(request, lambda: insert(request))
+
+
+def once(request: OperationRequest, make: Callable[[], Operation]) -> Operation:
+    """What `make` makes, in one transaction; or the operation for which the request's dedupe key was used before."""
     try:
         with transaction.atomic():
-            return _used(wanted) or _start(wanted, clock.now())
+            return _used(request) or make()
     except IntegrityError:
         # Somebody else has just used the key.
-        before = _used(wanted)
+        before = _used(request)
         if before is None:
             raise
         return before
 
 
-def _used(wanted: OperationRequest) -> Operation | None:
-    if wanted.dedupe_key is None:
+def _used(request: OperationRequest) -> Operation | None:
+    if request.dedupe_key is None:
         return None
-    before = Operation.objects.filter(dedupe_key=wanted.dedupe_key).first()
-    same = (wanted.command.name, wanted.command.params, wanted.selector, wanted.policy.as_json)
+    before = Operation.objects.filter(dedupe_key=request.dedupe_key).first()
+    same = (request.command.name, request.command.params, request.selector, request.policy.as_json)
     if before and (before.command, before.params, before.selector, before.policy) != same:
         raise DedupeConflict(f"the key was used for another operation, {before}")
     return before
 
 
-def _start(wanted: OperationRequest, now: datetime) -> Operation:
-    targets = find(type(wanted.command), wanted.selector, now)
-    if wanted.expected_snapshot is not None:
-        check_snapshot(wanted.expected_snapshot, targets)
-    groups: dict[Birth, list[Target]] = defaultdict(list)
-    for target in targets:
-        groups[_birth(target, wanted.policy, wanted.command)].append(target)
-    going = [target for birth, group in groups.items() if birth.state is State.QUEUED for target in group]
-    waves = _waves(going, wanted.policy, len(targets))
-    operation = _operation(wanted, [target.id for target in targets], max(waves.values(), default=1), now)
+def insert(request: OperationRequest) -> Operation:
+    """`start` without a look at the dedupe key, in the caller's transaction. Raises IntegrityError if it was used."""
+    now = clock.now()
+    candidates = find(type(request.command), request.selector, now)
+    if request.expected_snapshot is not None:
+        check_snapshot(request.expected_snapshot, candidates)
+    groups: dict[Decision, list[Candidate]] = defaultdict(list)
+    terms = _terms(request)
+    for candidate in candidates:
+        target = candidate.target(still_paused_by(request.command, candidate.paused_by))
+        groups[decide(request.command, target, terms, now)].append(candidate)
+    going = [each for decision, group in groups.items() if not isinstance(decision, Refuse) for each in group]
+    waves = assign([each.id for each in going], request.policy)
+    operation = _operation(request, [each.id for each in candidates], max(waves.values(), default=1), now)
     enqueued: list[UUID] = []
-    for birth, group in groups.items():
-        leaves = [TargetRow(new_id(), t.id, t.identity_epoch, waves.get(t.id, 0)) for t in group]
-        bulk_insert(_template(operation, wanted, birth, now), leaves)
-        if birth.state is not State.QUEUED:
-            notify_finished([leaf.id for leaf in leaves])
-        elif birth == READY:
-            enqueued = [leaf.id for leaf in leaves]
+    for decision, group in groups.items():
+        rows = [TargetRow(new_id(), each.id, each.identity_epoch, waves.get(each.id, 0)) for each in group]
+        bulk_insert(_template(operation, request, decision, now), rows)
+        if isinstance(decision, Refuse):
+            notify_finished([row.id for row in rows])
+        elif decision in DUE:
+            enqueued += [row.id for row in rows]
     for at in range(0, len(going), BATCH):
-        supersede([Newer(target.id, wanted.command, operation.id) for target in going[at : at + BATCH]], now)
-    _stand(wanted, going)
+        batch = going[at : at + BATCH]
+        supersede([Newer(each.id, request.command, operation.id) for each in batch], now)
+    override(request.command, [Named(each.id, each.paused_by, each.resume_owed) for each in going])
     lane = operation.lane
     transaction.on_commit(lambda: enqueue(zip(repeat(lane), enqueued, strict=False)))
-    if wanted.policy.limited or not going:
+    if request.policy.limited or not going:
         transaction.on_commit(partial(advance, operation.id), robust=True)
     return operation
 
 
-def _stand(wanted: OperationRequest, going: list[Target]) -> None:
-    """What is said to everybody stands, also for those who are away or join later; what is said to some is an exception
-    from what stands."""
-    command = wanted.command
-    if wanted.selector != EVERYBODY:
-        if concerned := [t.id for t in going if t.paused_by is not None or t.resume_owed]:
-            override(command, concerned)
-    elif command.leaves == ClientStatus.PAUSED:
-        create(EVERYBODY, source=wanted.source, principal=wanted.principal, reason=wanted.reason)
-    elif command.leaves == ClientStatus.ACTIVE:
-        revoke(principal=wanted.principal)
+def _terms(request: OperationRequest) -> Terms:
+    policy = request.policy
+    return Terms(offline=policy.offline, attempts_left=request.command.retry.attempts, held=policy.limited)
 
 
-READY = Birth(State.QUEUED, "")
-
-
-def _birth(target: Target, policy: Policy, command: Command) -> Birth:
-    if not target.connected and policy.offline == Offline.SKIP:
-        return Birth(State.NOT_CONNECTED, OFFLINE)
-    if target.connected and not target.supported:
-        return Birth(State.REJECTED, UNSUPPORTED)
-    if holds_back(command, target.paused_by) and policy.offline != Offline.QUEUE:
-        return Birth(State.REJECTED, STANDING)
-    if policy.limited:
-        return Birth(State.QUEUED, HELD, held=True)
-    if not target.connected and policy.offline == Offline.QUEUE:
-        return Birth(State.QUEUED, WAITS)
-    return READY
-
-
-def _waves(going: list[Target], policy: Policy, targets: int) -> dict[UUID, int]:
-    """Each target's wave, from 1. Drawn by lot, so that it is not always the same clients that go first."""
-    ids = [target.id for target in going]
-    if policy.waves:
-        random.shuffle(ids)
-    places = iter(ids)
-    sizes = policy.sizes(len(ids))
-    return {next(places): wave for wave, size in enumerate(sizes, 1) for _ in range(size)}
-
-
-def _operation(wanted: OperationRequest, ids: list[UUID], waves: int, now: datetime) -> Operation:
-    command = wanted.command
+def _operation(request: OperationRequest, ids: list[UUID], waves: int, now: datetime) -> Operation:
+    command = request.command
     return Operation.objects.create(
         command=command.name,
         params=command.params,
-        selector=wanted.selector,
+        selector=request.selector,
         snapshot=snapshot(ids),
         targets=len(ids),
-        policy=wanted.policy.as_json,
+        policy=request.policy.as_json,
         waves=waves,
-        source=wanted.source,
-        principal=wanted.principal[:200],
-        reason=wanted.reason,
-        parent_id=wanted.parent,
+        source=request.source,
+        principal=request.principal[:200],
+        reason=request.reason,
+        parent_id=request.parent,
         lane=command.bulk_lane.value,
-        dedupe_key=wanted.dedupe_key,
+        dedupe_key=request.dedupe_key,
         allowance_at=now,
         created_at=now,
         started_at=now,
     )
 
 
-def _template(operation: Operation, wanted: OperationRequest, birth: Birth, now: datetime) -> CommandLog:
-    command, policy = wanted.command, wanted.policy
-    expires_at = now + policy.expiry
-    history = step_line(State.QUEUED, why="issued", process=process_name(), now=now)
-    due_at: datetime | None = now + (PARK if birth.why == WAITS else REQUEUE_AFTER)
-    if birth.held:
-        due_at = expires_at
-    if birth.state is not State.QUEUED:
-        history += step_line(birth.state, why=birth.why, process=process_name(), now=now)
-        due_at = None
-    return CommandLog(
+def _template(
+    operation: Operation, request: OperationRequest, decision: Decision, now: datetime
+) -> CommandLog:
+    """What the rows of one decision have in common."""
+    command, policy = request.command, request.policy
+    row = CommandLog(
         command=command.name,
         params=command.params,
-        state=birth.state,
-        reason=birth.why,
         max_attempts=command.retry.attempts,
         timeout=policy.timeout or command.timeout,
         lane=operation.lane,
         offline=policy.offline,
-        source=wanted.source,
+        source=request.source,
         principal=operation.principal,
         operation_id=operation.id,
-        held=birth.held,
-        due_at=due_at,
-        expires_at=expires_at,
+        held=decision == Park(Cause.OPERATION),
+        due_at=now + REQUEUE_AFTER,
+        expires_at=now + policy.expiry,
         created_at=now,
-        finished_at=None if birth.state is State.QUEUED else now,
-        history=history,
+        history=step_line(State.QUEUED, why="issued", process=process_name(), now=now),
     )
+    if isinstance(decision, Refuse):
+        row.state, row.cause, row.reason = decision.state, decision.cause, f"skipped: {decision.cause.label}"
+        row.due_at, row.finished_at = None, now
+        row.history += step_line(decision.state, why=row.reason, process=process_name(), now=now)
+    elif isinstance(decision, Park) and decision not in DUE:
+        row.cause, row.reason = decision.cause, decision.cause.label
+        row.due_at = row.expires_at if row.held else now + PARK
+    return row

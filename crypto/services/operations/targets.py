@@ -10,6 +10,7 @@ from uuid import UUID
 from crypto.commands import Command
 from crypto.exceptions import SnapshotChanged
 from crypto.models import Client, ClientStatus, Snapshot, clock
+from crypto.services.ledger.admission import Target
 from crypto.services.ledger.sql.statements import fetch
 from crypto.services.operations.selectors import compile_selector
 
@@ -18,7 +19,9 @@ REMEMBERED = timedelta(days=1)
 """How long a preview's targets are kept for the comparison."""
 
 
-class Target(NamedTuple):
+class Candidate(NamedTuple):
+    """A client that a selector means."""
+
     id: UUID
     name: str
     identity_epoch: str
@@ -30,6 +33,10 @@ class Target(NamedTuple):
     """The standing order that keeps it paused."""
     resume_owed: bool
 
+    def target(self, paused_by: int | None) -> Target:
+        """For the admission of a command that leaves it under this standing order."""
+        return Target(self.connected, self.supported, paused_by, self.identity_epoch)
+
 
 @dataclass(frozen=True, slots=True)
 class Preview:
@@ -40,10 +47,10 @@ class Preview:
     unsupported: int
     paused: int
     snapshot: str
-    sample: list[Target]
+    sample: list[Candidate]
 
 
-def find(command: type[Command], selector: object, now: datetime) -> list[Target]:
+def find(command: type[Command], selector: object, now: datetime) -> list[Candidate]:
     """The selector's clients, by id. Raises InvalidParameters."""
     capability = command.capability()
     columns = [
@@ -58,7 +65,7 @@ def find(command: type[Command], selector: object, now: datetime) -> list[Target
     ]
     clients = Client.objects.filter(compile_selector(selector)).order_by("id").values_list(*columns)
 
-    def target(
+    def candidate(
         id: UUID,
         name: str,
         epoch: str,
@@ -67,11 +74,11 @@ def find(command: type[Command], selector: object, now: datetime) -> list[Target
         paused_by: int | None,
         resume_owed: bool,
         declared: Collection[str] = (),
-    ) -> Target:
+    ) -> Candidate:
         connected, supported = lease is not None and lease > now, not capability or capability in declared
-        return Target(id, name, epoch, status, connected, supported, paused_by, resume_owed)
+        return Candidate(id, name, epoch, status, connected, supported, paused_by, resume_owed)
 
-    return fetch(clients, target)
+    return fetch(clients, candidate)
 
 
 def preview(command: type[Command], selector: object) -> Preview:
@@ -93,7 +100,7 @@ def snapshot(ids: Iterable[UUID]) -> str:
     return sha256(b"".join(id.bytes for id in ids)).hexdigest()
 
 
-def check_snapshot(expected: str, targets: list[Target]) -> None:
+def check_snapshot(expected: str, targets: list[Candidate]) -> None:
     """Raises SnapshotChanged if `targets` are not those that `expected` was the snapshot of."""
     ids = [target.id for target in targets]
     if snapshot(ids) == expected:

@@ -10,8 +10,9 @@ from django.db import DatabaseError, transaction
 from crypto.exceptions import InvalidParameters, OrchestratorError
 from crypto.models import Missed, Operation, Overlap, RunOutcome, Schedule, ScheduleRun, Source, clock
 from crypto.models.operation import UNDER_WAY
+from crypto.services.desired.standing_orders import start
 from crypto.services.ledger.issue import command
-from crypto.services.operations.start import OperationRequest, start
+from crypto.services.operations.start import OperationRequest
 
 from .planning import due, plan, upcoming
 from .validation import problem

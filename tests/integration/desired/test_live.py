@@ -11,8 +11,9 @@ from crypto.services.delivery.dispatcher import dispatcher
 from crypto.services.delivery.execute import execute_and_wait
 from crypto.services.delivery.transport import courier
 from crypto.services.desired.configurations import set_configuration
+from crypto.services.desired.standing_orders import start
 from crypto.services.ledger.issue import CommandRequest, command
-from crypto.services.operations.start import OperationRequest, start
+from crypto.services.operations.start import OperationRequest
 from tests.support.agents import Agents
 from tests.support.live import StreamingServer
 from tests.support.processes import wait_until

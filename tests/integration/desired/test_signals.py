@@ -11,12 +11,13 @@ from django.utils import timezone
 
 from crypto import signals
 from crypto.models import Client, CommandLog, Source, StreamNode
+from crypto.services.desired.standing_orders import start
 from crypto.services.fleet.presence import Departure, depart, expire_dead_nodes
 from crypto.services.ledger.cancel import cancel
 from crypto.services.ledger.issue import command
 from crypto.services.ledger.settle import record_acks
 from crypto.services.operations.rollout import advance_all
-from crypto.services.operations.start import OperationRequest, start
+from crypto.services.operations.start import OperationRequest
 from tests.examples import error_rate
 from tests.integration.desired.test_standing_orders import come
 from tests.support import ledger

@@ -12,16 +12,26 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from crypto.exceptions import InvalidParameters
-from crypto.models import Client, CommandLog, Offline, Operation, Source, StandingOrder, State, StreamNode
-from crypto.services.desired import enforcement
-from crypto.services.desired.standing_orders import STAYS
+from crypto.models import (
+    Cause,
+    Client,
+    CommandLog,
+    Offline,
+    Operation,
+    Source,
+    StandingOrder,
+    State,
+    StreamNode,
+)
+from crypto.services.desired import enforcement, standing_orders
+from crypto.services.desired.standing_orders import start
 from crypto.services.fleet.presence import Arrival, Status, arrive, enqueue_waiting, update_status
 from crypto.services.ledger.attempt import Attempt, Result
 from crypto.services.ledger.claim import claim
 from crypto.services.ledger.issue import CommandRequest, command
-from crypto.services.ledger.issue_inline import Inline, insert
+from crypto.services.ledger.issue_inline import insert
 from crypto.services.ledger.settle import record_acks
-from crypto.services.operations.start import OperationRequest, start
+from crypto.services.operations.start import OperationRequest
 from crypto.signals import client_diverged
 from tests.support import ledger
 from tests.support.ledger import queued, row
@@ -59,7 +69,7 @@ def open_commands(of: Client) -> list[str]:
 
 
 def inline(of: Client, name: str) -> Attempt | Result:
-    (outcome,) = insert([Inline(CommandRequest(client_id=of.pk, command=command(name)), wait=True)])
+    (outcome,) = insert([CommandRequest(client_id=of.pk, command=command(name))])
     assert isinstance(outcome, Attempt | Result)
     return outcome
 
@@ -83,7 +93,7 @@ def test_who_joins_later_is_paused_before_it_may_sync(node: StreamNode) -> None:
     assert open_commands(new) == ["pause"]
     refused = inline(new, "sync_wallets")
     assert isinstance(refused, Result)
-    assert (refused.state, refused.why) == (State.REJECTED, STAYS)
+    assert (refused.state, refused.why) == (State.REJECTED, Cause.STANDING_ORDER.label)
     assert isinstance(inline(new, "ping"), Attempt)
 
 
@@ -94,8 +104,8 @@ def test_a_queued_sync_is_held_and_goes_once_the_order_is_lifted(node: StreamNod
     bulk("pause")
 
     assert claim([waiting.pk, refused.pk]) == []
-    assert (row(waiting).state, row(waiting).reason) == (State.QUEUED, STAYS)
-    assert (row(refused).state, row(refused).reason) == (State.REJECTED, STAYS)
+    assert (row(waiting).state, row(waiting).reason) == (State.QUEUED, Cause.STANDING_ORDER.label)
+    assert (row(refused).state, row(refused).reason) == (State.REJECTED, Cause.STANDING_ORDER.label)
 
     bulk("resume")
     assert [attempt.id for attempt in claim([waiting.pk])] == [waiting.pk]
@@ -103,11 +113,14 @@ def test_a_queued_sync_is_held_and_goes_once_the_order_is_lifted(node: StreamNod
 
 def test_a_bulk_sync_says_whom_it_skips_and_why(node: StreamNode) -> None:
     paused, free = come(node), come(node)
-    enforcement.pause({"ids": [str(paused.pk)]}, source=Source.CLI, principal="ann", reason="")
+    standing_orders.create({"ids": [str(paused.pk)]}, source=Source.CLI, principal="ann", reason="")
 
     sync = bulk("sync_wallets")
 
-    assert CommandLog.objects.get(operation=sync, client=paused).reason == f"skipped: {STAYS}"
+    assert (
+        CommandLog.objects.get(operation=sync, client=paused).reason
+        == f"skipped: {Cause.STANDING_ORDER.label}"
+    )
     assert CommandLog.objects.get(operation=sync, client=free).state == State.QUEUED
 
 
@@ -151,7 +164,7 @@ def test_a_resume_from_before_the_order_does_not_get_through(node: StreamNode) -
 
 def test_by_label_with_members_that_change(node: StreamNode) -> None:
     client = come(node)
-    enforcement.pause({"labels": {"region": "eu"}}, source=Source.CLI, principal="ann", reason="")
+    standing_orders.create({"labels": {"region": "eu"}}, source=Source.CLI, principal="ann", reason="")
     assert isinstance(inline(client, "sync_wallets"), Attempt)
 
     client.labels = {"region": "eu"}
@@ -167,13 +180,13 @@ def test_by_label_with_members_that_change(node: StreamNode) -> None:
 
 def test_one_of_two_orders_lifted_frees_nobody_whom_the_other_concerns(node: StreamNode) -> None:
     client = come(node)
-    enforcement.pause({"type": "spot"}, source=Source.CLI, principal="ann", reason="")
+    standing_orders.create({"type": "spot"}, source=Source.CLI, principal="ann", reason="")
     bulk("pause")
     first, second = StandingOrder.objects.order_by("pk")
 
-    assert enforcement.resume(first, source=Source.CLI, principal="ann") == []
+    assert standing_orders.revoke(first, source=Source.CLI, principal="ann") == []
     assert isinstance(inline(client, "sync_wallets"), Result)
-    (resumed,) = enforcement.resume(second, source=Source.CLI, principal="ann")
+    (resumed,) = standing_orders.revoke(second, source=Source.CLI, principal="ann")
     assert resumed.targets == 1
 
 
@@ -182,7 +195,7 @@ def test_one_of_two_orders_lifted_frees_nobody_whom_the_other_concerns(node: Str
 )
 def test_an_order_by_what_changes_all_the_time_is_refused(db: None, selector: Any) -> None:
     with pytest.raises(InvalidParameters, match="selector"):
-        enforcement.pause(selector, source=Source.CLI, principal="ann", reason="")
+        standing_orders.create(selector, source=Source.CLI, principal="ann", reason="")
     assert not Operation.objects.exists()
 
 
@@ -205,14 +218,12 @@ def test_claims_and_inserts_cost_no_query_more(node: StreamNode) -> None:
         with CaptureQueriesContext(connection) as claiming:
             assert len(claim([each.pk for each in rows])) == len(rows)
         with CaptureQueriesContext(connection) as inserting:
-            insert(
-                [Inline(CommandRequest(client_id=c.pk, command=command("ping")), wait=True) for c in clients]
-            )
+            insert([CommandRequest(client_id=c.pk, command=command("ping")) for c in clients])
         return len(claiming), len(inserting)
 
     clients = [come(node) for _ in range(10)]
     before = cost()
-    enforcement.pause({"type": "futures"}, source=Source.CLI, principal="ann", reason="")
+    standing_orders.create({"type": "futures"}, source=Source.CLI, principal="ann", reason="")
 
     assert cost() == before
     assert before[0] < 10

@@ -13,7 +13,7 @@ from crypto.exceptions import DedupeConflict, UnknownClient
 from crypto.models import Client, CommandLog
 from crypto.services.ledger.attempt import Attempt, Result
 from crypto.services.ledger.issue import CommandRequest, issue
-from crypto.services.ledger.issue_inline import Inline, insert
+from crypto.services.ledger.issue_inline import insert
 from tests.support import ledger
 
 THREADS = 16
@@ -43,7 +43,7 @@ def at_once(call: Callable[[int], Any]) -> list[Any]:
 def test_the_same_key_and_parameters_are_the_same_row(absent: Client) -> None:
     first = issue(request(absent))
     assert issue(request(absent)).id == first.id
-    (again,) = insert([Inline(request(absent), wait=True)])
+    (again,) = insert([request(absent)])
     assert isinstance(again, Result)
     assert again.id == first.id
     assert CommandLog.objects.count() == 1
@@ -55,14 +55,12 @@ def test_the_same_key_for_something_else_is_a_conflict(absent: Client, present: 
     different = request(absent, sequence=2) if other == "parameters" else request(present)
     with pytest.raises(DedupeConflict, match="was used for ping"):
         issue(different)
-    (conflict,) = insert([Inline(different, wait=True)])
+    (conflict,) = insert([different])
     assert isinstance(conflict, DedupeConflict)
 
 
 def test_a_batch_holds_the_same_key_twice(present: Client) -> None:
-    first, second, other = insert(
-        [Inline(request(present), True), Inline(request(present), True), Inline(request(present, 2), True)]
-    )
+    first, second, other = insert([request(present), request(present), request(present, 2)])
     assert isinstance(first, Attempt)
     assert isinstance(second, Result)
     assert first.id == second.id
@@ -92,7 +90,7 @@ def test_many_at_once_insert_one_row_a_key() -> None:
 
     def insert_all(number: int) -> list[Any]:
         turned = keys[number:] + keys[:number]
-        return insert([Inline(request(client, key=key), wait=True) for key in turned])
+        return insert([request(client, key=key) for key in turned])
 
     outcomes = [outcome for batch in at_once(insert_all) for outcome in batch]
     assert sum(isinstance(outcome, Attempt) for outcome in outcomes) == len(keys)

@@ -66,9 +66,14 @@ class StreamingCommandClient(BaseClient[DjangoCommand]):
 
     async def _execute(self, command: Command, timeout: float | None, *, wait: bool) -> Result:
         request = CommandRequest(
-            client_id=self._id, command=command, timeout=timeout, source=Source.CODE, principal=self.principal
+            client_id=self._id,
+            command=command,
+            timeout=timeout,
+            wait=wait,
+            source=Source.CODE,
+            principal=self.principal,
         )
-        return await asyncio.wrap_future(dispatcher().execute(request, wait=wait))
+        return await asyncio.wrap_future(dispatcher().execute(request))
 
 
 def _methods(

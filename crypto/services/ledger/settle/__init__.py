@@ -1,18 +1,16 @@
 """How attempts end: an ack lands, or an attempt misses. The only writers of outcomes."""
 
 from .ack import UNKNOWN, Ack, ledger_id
-from .events import ended_unsent, notify_finished
+from .events import notify_finished
 from .record_acks import confirmed, record_acks
-from .record_failures import PARK, WAITS, FailedAttempt, no_route, overdue, record_failures
+from .record_failures import PARK, FailedAttempt, no_route, overdue, record_failures
 
 __all__ = [
     "PARK",
     "UNKNOWN",
-    "WAITS",
     "Ack",
     "FailedAttempt",
     "confirmed",
-    "ended_unsent",
     "ledger_id",
     "no_route",
     "notify_finished",

@@ -4,16 +4,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from crypto.models import State
+from crypto.models import Cause, State
 
 REJECTIONS = frozenset({"Rejected", "Unsupported"})
 """`error` of an ack that says: understood, not done, and asking again will not help."""
 UNKNOWN = "OutcomeUnknown"
 """`error` of an ack of a client that crashed while it ran the command: not even it knows the outcome."""
 
+CAUSES = {
+    State.SUCCEEDED: Cause.ACKED,
+    State.FAILED: Cause.CLIENT_FAILED,
+    State.REJECTED: Cause.CLIENT_REJECTED,
+    State.TIMED_OUT: Cause.CLIENT_UNSURE,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Ack:
+    """What a client said of one command."""
+
     command_id: UUID
     client_id: UUID
     success: bool
@@ -30,6 +39,10 @@ class Ack:
         if self.error == UNKNOWN:
             return State.TIMED_OUT
         return State.REJECTED if self.error in REJECTIONS else State.FAILED
+
+    @property
+    def cause(self) -> Cause:
+        return CAUSES[self.state]
 
     @property
     def why(self) -> str:

@@ -1,5 +1,5 @@
-"""The plain case of landing, which is nearly all of them: an attempt this process sent succeeded, in time, and its ack
-changes nothing about the client. One UPDATE, with nothing read before."""
+"""The simplest ack, which is nearly every one: an attempt of this process succeeded, in time, and nothing about the
+client is news. One UPDATE, with nothing read before."""
 
 from collections.abc import Iterable
 
@@ -15,19 +15,20 @@ from crypto.services.process import process_name
 
 
 def record_fast(answered: Iterable[tuple[Attempt, Ack]]) -> list[Ack]:
-    """Store what is plain. Returns the others, which `land` must look at: they are not plain, or their rows are not
+    """Store the simple acks. Returns the others, for `record_acks`: they are not simple, or their rows are not
     SENT any more. One transaction; safe to repeat."""
-    plain: list[Ack] = []
+    simple: list[Ack] = []
     others: list[Ack] = []
     for attempt, ack in answered:
-        (plain if _is_plain(attempt, ack) else others).append(ack)
-    if not plain:
+        (simple if _is_simple(attempt, ack) else others).append(ack)
+    if not simple:
         return others
     now = clock.now()
-    step = step_line(State.SUCCEEDED, why=plain[0].why, process=process_name(), now=now)
+    step = step_line(State.SUCCEEDED, why=simple[0].why, process=process_name(), now=now)
     changes = {
         "state": State.SUCCEEDED,
-        "reason": plain[0].why,
+        "cause": simple[0].cause,
+        "reason": simple[0].why,
         "acked_at": now,
         "finished_at": now,
         "due_at": None,
@@ -35,13 +36,13 @@ def record_fast(answered: Iterable[tuple[Attempt, Ack]]) -> list[Ack]:
         "claim": None,
     }
     with transaction.atomic():
-        lock_only([ack.command_id for ack in plain])
-        landed = update_acks(plain, State.SENT, step, changes)
-        notify_finished(list(landed))
-    return others + [ack for ack in plain if ack.command_id not in landed]
+        lock_only([ack.command_id for ack in simple])
+        moved = update_acks(simple, State.SENT, step, changes)
+        notify_finished(list(moved))
+    return others + [ack for ack in simple if ack.command_id not in moved]
 
 
-def _is_plain(attempt: Attempt, ack: Ack) -> bool:
+def _is_simple(attempt: Attempt, ack: Ack) -> bool:
     if not ack.success or attempt.command.changes_clients():
         return False
     # What the client says of itself is no news, as far as was known when the command was sent.

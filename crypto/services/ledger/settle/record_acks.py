@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 
 from crypto.commands import Failure
-from crypto.models import State, clock
+from crypto.models import Cause, State, clock
 from crypto.models.command_log import LATE_LANDING, OPEN, step_line
 from crypto.services.ledger.sql.rows import Row, by_id, lock_by_id
 from crypto.services.ledger.sql.update_acks import update_acks
@@ -32,11 +32,11 @@ def record_acks(acks: list[Ack]) -> list[bool]:
     with transaction.atomic():
         rows = {row.id: row for row in lock_by_id(list({ack.command_id for ack in acks}))}
         good = _chosen(acks, rows)
-        groups: dict[_Target, list[Ack]] = defaultdict(list)
+        groups: dict[Landing, list[Ack]] = defaultdict(list)
         for id, ack in good.items():
-            groups[_target(rows[id], ack, now)].append(ack)
-        for target, landing in groups.items():
-            _land_group(target, landing, now)
+            groups[_landing(rows[id], ack, now)].append(ack)
+        for landing, alike in groups.items():
+            _write(landing, alike, now)
         carry_over([(rows[id], ack) for id, ack in good.items() if rows[id].state in OPEN], now)
         notify_finished([id for id, ack in good.items() if not _again(rows[id], ack)])
     return [good.get(ack.command_id) is ack for ack in acks]
@@ -87,25 +87,26 @@ def _again(row: Row, ack: Ack) -> bool:
     return False
 
 
-class _Target(NamedTuple):
+class Landing(NamedTuple):
     """What an ack makes of its row; equal ones are one UPDATE."""
 
     state: State
     before: str
+    cause: Cause
     why: str
     unknown: bool
     retry_at: datetime | None
 
 
-def _target(row: Row, ack: Ack, now: datetime) -> _Target:
+def _landing(row: Row, ack: Ack, now: datetime) -> Landing:
     unknown = ack.state is State.TIMED_OUT
     if _again(row, ack):
-        return _Target(State.QUEUED, row.state, ack.why, unknown, retry_at(row, now))
-    return _Target(ack.state, row.state, ack.why, unknown, None)
+        return Landing(State.QUEUED, row.state, Cause.RETRY, ack.why, unknown, retry_at(row, now))
+    return Landing(ack.state, row.state, ack.cause, ack.why, unknown, None)
 
 
-def _land_group(target: _Target, acks: list[Ack], now: datetime) -> None:
-    state, before, why, unknown, again_at = target
+def _write(landing: Landing, acks: list[Ack], now: datetime) -> None:
+    state, before, cause, why, unknown, again_at = landing
     changes: dict[str, Any] = {"due_at": None, "retry_at": None, "claim": None}
     if unknown:
         changes["seen"] = True
@@ -117,4 +118,4 @@ def _land_group(target: _Target, acks: list[Ack], now: datetime) -> None:
     else:
         changes |= {"acked_at": now, "finished_at": now}
     step = step_line(state, why=why, process=process_name(), now=now)
-    update_acks(acks, before, step, {"state": state, "reason": why, **changes})
+    update_acks(acks, before, step, {"state": state, "cause": cause, "reason": why, **changes})

@@ -11,19 +11,23 @@ from uuid import UUID
 from django.db import transaction
 
 from crypto.commands import Failure
-from crypto.models import Offline, State, clock
+from crypto.models import Cause, Offline, State, clock
+from crypto.services.ledger.admission import unsent
 from crypto.services.ledger.sql.rows import Row, by_id, lock
 from crypto.services.process import process_name
 
-from .events import ended_unsent, notify_finished
+from .events import notify_finished
 from .retry import retry_at, retry_later
 
 PARK = timedelta(seconds=60)
-"""A command that waits for its client is looked at again this often, should the ring on connect be lost."""
-WAITS = "waits for the client to connect"
-"""The reason of a row that does."""
+"""A command that waits for its client is looked at again this often, should the message on connect be lost."""
 UNSEEN = frozenset({Failure.NO_ROUTE, Failure.NOT_HANDED_OVER})
 """Failures before which the client has seen nothing."""
+CAUSES = {
+    Failure.NO_ROUTE: Cause.NOT_CONNECTED,
+    Failure.NOT_HANDED_OVER: Cause.NOT_HANDED_OVER,
+    Failure.TIMEOUT: Cause.NO_ACK,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,41 +40,53 @@ class FailedAttempt:
     why: str
 
 
-def record_failures(misses: list[FailedAttempt]) -> dict[UUID, State]:
+class _Failed(NamedTuple):
+    """A row whose attempt failed, with the attempt counted."""
+
+    row: Row
+    failure: Failure
+    cause: Cause
+    why: str
+
+
+def record_failures(failed: list[FailedAttempt]) -> dict[UUID, State]:
     """Store what is known of attempts without an ack: another attempt, or an end. One transaction; safe to repeat.
 
     Returns the states of the rows that were changed.
     """
-    if not misses:
+    if not failed:
         return {}
     now = clock.now()
-    wanted = {(m.command_id, m.claim): m for m in misses}
+    wanted = {(each.command_id, each.claim): each for each in failed}
     with transaction.atomic():
-        rows = lock(by_id([m.command_id for m in misses], State.SENT))
+        rows = lock(by_id([each.command_id for each in failed], State.SENT))
         found = [
             (row, wanted[row.id, row.claim]) for row in rows if row.claim and (row.id, row.claim) in wanted
         ]
-        return _store_misses([(row, m.failure, m.why) for row, m in found], now)
+        return _store(
+            [_Failed(row, each.failure, CAUSES[each.failure], each.why) for row, each in found], now
+        )
 
 
 def overdue(rows: list[Row], now: datetime) -> None:
     """End attempts whose lease is over; the rows are locked and SENT."""
-    _store_misses([(row, Failure.TIMEOUT, "no word from the worker that had it") for row in rows], now)
+    _store([_Failed(row, Failure.TIMEOUT, Cause.NO_WORD, Cause.NO_WORD.label) for row in rows], now)
 
 
 def no_route(rows: list[Row], now: datetime) -> None:
     """An attempt that found no way to the client; the rows are locked and QUEUED."""
-    misses = [
-        (row._replace(attempt=row.attempt + 1), Failure.NO_ROUTE, "the client is not connected")
-        for row in rows
+    cause = Cause.NOT_CONNECTED
+    failed = [
+        _Failed(row._replace(attempt=row.attempt + 1), Failure.NO_ROUTE, cause, cause.label) for row in rows
     ]
-    _store_misses(misses, now, State.QUEUED)
+    _store(failed, now, State.QUEUED)
 
 
 class _Verdict(NamedTuple):
-    """What becomes of a row whose attempt missed; equal ones are one UPDATE."""
+    """What becomes of a row whose attempt failed; equal ones are one UPDATE."""
 
     state: State
+    cause: Cause
     why: str
     seen: bool
     """The client may have seen the command."""
@@ -80,49 +96,53 @@ class _Verdict(NamedTuple):
     retry_at: datetime | None = None
 
 
-def _store_misses(
-    misses: Iterable[tuple[Row, Failure, str]], now: datetime, before: State = State.SENT
-) -> dict[UUID, State]:
+def _store(failed: Iterable[_Failed], now: datetime, before: State = State.SENT) -> dict[UUID, State]:
     groups: dict[_Verdict, list[UUID]] = defaultdict(list)
-    for row, failure, why in misses:
-        groups[_verdict(row, failure, why, now)].append(row.id)
+    for each in failed:
+        groups[_verdict(each, now)].append(each.row.id)
     for verdict, ids in groups.items():
-        state, why, *_ = verdict
         changes = {**verdict._asdict(), "claim": None}
-        del changes["state"], changes["why"]
+        del changes["state"]
         if verdict.due_at is None:
             changes["finished_at"] = now
             notify_finished(ids)
-        by_id(ids, before).move(state, why=why, process=process_name(), now=now, **changes)
+        by_id(ids, before).move(verdict.state, process=process_name(), now=now, **changes)
     return {id: verdict.state for verdict, ids in groups.items() for id in ids}
 
 
-def _verdict(row: Row, failure: Failure, why: str, now: datetime) -> _Verdict:
+def _verdict(failed: _Failed, now: datetime) -> _Verdict:
+    row, failure, cause, why = failed
     row = row._replace(seen=row.seen or failure is Failure.TIMEOUT)
-    ending = partial(_Verdict, seen=row.seen, attempt=row.attempt)
+    verdict = partial(_Verdict, seen=row.seen, attempt=row.attempt)
     if row.cancel_requested_at is not None:
         doubt = "no ack came, outcome unknown" if row.seen else "never sent"
-        return ending(State.CANCELED, f"canceled; {doubt}")
+        return verdict(State.CANCELED, Cause.CANCELED, f"canceled; {doubt}")
     if row.superseded_by is not None:
-        return ending(ended_unsent(row, State.SUPERSEDED), f"{why}; superseded by {row.superseded_by}")
+        why = f"{why}; superseded by {row.superseded_by}"
+        return verdict(unsent(State.SUPERSEDED, row.seen), Cause.SUPERSEDED, why)
     if row.offline == Offline.QUEUE and failure in UNSEEN:
-        return _put_off(row, failure, why, now)
+        return _put_off(failed, now)
     if not _repeatable(row, failure):
         count = f" (attempt {row.attempt} of {row.max_attempts})"
-        return ending(ended_unsent(row, State.NOT_CONNECTED), why + count)
+        return verdict(unsent(State.NOT_CONNECTED, row.seen), cause, why + count)
     again = retry_at(row, now)
     if row.expires_at is not None and again >= row.expires_at:
-        return ending(ended_unsent(row, State.EXPIRED), f"{why}; expires before the next attempt")
-    return ending(State.QUEUED, f"{why}; will be tried again", due_at=again, retry_at=again)
+        why = f"{why}; expires before the next attempt"
+        return verdict(unsent(State.EXPIRED, row.seen), Cause.EXPIRED, why)
+    return verdict(State.QUEUED, Cause.RETRY, f"{why}; {Cause.RETRY.label}", due_at=again, retry_at=again)
 
 
-def _put_off(row: Row, failure: Failure, why: str, now: datetime) -> _Verdict:
+def _put_off(failed: _Failed, now: datetime) -> _Verdict:
     """What waits for its client until it expires does not use up attempts before the client may have seen it."""
-    verdict = _Verdict(State.QUEUED, WAITS, row.seen, max(row.attempt - 1, 0), due_at=now + PARK)
+    row, failure, _, why = failed
+    attempt = max(row.attempt - 1, 0)
     again = None if failure is Failure.NO_ROUTE else retry_later(row, now)
     if again is None:
-        return verdict
-    return verdict._replace(why=f"{why}; will be tried again", due_at=again, retry_at=again)
+        return _Verdict(
+            State.QUEUED, Cause.OFFLINE, Cause.OFFLINE.label, row.seen, attempt, due_at=now + PARK
+        )
+    why = f"{why}; {Cause.RETRY.label}"
+    return _Verdict(State.QUEUED, Cause.RETRY, why, row.seen, attempt, due_at=again, retry_at=again)
 
 
 def _repeatable(row: Row, failure: Failure) -> bool:

@@ -1,6 +1,5 @@
 """What acks say, each in its own row, written by one statement for all."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
@@ -9,6 +8,7 @@ from uuid import UUID
 from django.db import connection
 
 from crypto.models import CommandLog
+from crypto.services.ledger.sql.dialect import bind, values_table
 
 
 class Answer(Protocol):
@@ -29,17 +29,20 @@ class Answer(Protocol):
 
 
 COLUMNS = ("ack_message", "ack_error", "ack_status", "ack_data", "ack_at")
-SOURCES = {
-    "postgresql": "unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],"
-    " %s::timestamptz[]) AS ack (id, message, error, status, data, before, at)",
-    "sqlite": "(SELECT value->>0 AS id, value->>1 AS message, value->>2 AS error, value->>3 AS status,"
-    " value->>4 AS data, value->>5 AS before, value->>6 AS at FROM json_each(%s)) AS ack",
+OWN = {
+    "id": "uuid",
+    "message": "text",
+    "error": "text",
+    "status": "text",
+    "data": "text",
+    "before": "text",
+    "at": "timestamptz",
 }
 
 
 def update_acks(acks: Sequence[Answer], before: str, step: str, changes: dict[str, Any]) -> set[UUID]:
     """Move the rows of these acks that are in the state `before`. `changes`, and `step`, the new line of the history,
-    are alike for all; what the acks say differs. One UPDATE each would cost ten times as much (measured).
+    are alike for all; what the acks say differs.
 
     Returns which rows that were. Like `CommandLogQuerySet.move` for the rest. Call it in a transaction that has the
     rows locked.
@@ -48,7 +51,7 @@ def update_acks(acks: Sequence[Answer], before: str, step: str, changes: dict[st
     sets = [f"{name} = ack.{name.removeprefix('ack_')}" for name in COLUMNS]
     sets += ["history = history || %s", *(f"{name} = %s" for name in changes)]
     statement = (
-        f"UPDATE {table} SET {', '.join(sets)} FROM {SOURCES[connection.vendor]}"
+        f"UPDATE {table} SET {', '.join(sets)} FROM {values_table('ack', OWN)}"
         # The state is compared with a column: for a constant, SQLite would look through all rows of that state.
         f" WHERE {table}.id = ack.id AND {table}.state = ack.before"
         f" RETURNING {table}.id"
@@ -57,15 +60,8 @@ def update_acks(acks: Sequence[Answer], before: str, step: str, changes: dict[st
     fields: Any = CommandLog._meta.get_field
     values = [fields(name).get_db_prep_save(value, connection) for name, value in changes.items()]
     with connection.cursor() as cursor:
-        cursor.execute(statement, [step, *values, *_bound(rows)])
+        cursor.execute(statement, [step, *values, *bind(rows)])
         moved = cursor.fetchall()
     if len(moved) == len(acks):
         return {ack.command_id for ack in acks}
     return {id if isinstance(id, UUID) else UUID(id) for (id,) in moved}
-
-
-def _bound(rows: list[tuple[Any, ...]]) -> list[Any]:
-    if connection.vendor == "postgresql":
-        return [list(column) for column in zip(*rows, strict=True)]
-    stored = connection.ops.adapt_datetimefield_value
-    return [json.dumps([(id.hex, *texts, at and stored(at)) for id, *texts, at in rows])]

@@ -1,0 +1,73 @@
+"""What standing orders do to the records of clients: each names the order that keeps it paused, so that nobody who
+issues or claims has to ask for orders."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from crypto.models import Client, CommandLog, StandingOrder
+from crypto.services.ledger.override import BATCH, update_clients
+from crypto.services.ledger.queue import enqueue
+from crypto.services.operations.selectors import compile_selector
+
+
+def apply(ids: list[UUID] | None) -> None:
+    """Put clients under the orders in force that select them, and free those that none selects any more.
+
+    Looks at these clients, or at all.
+    """
+    orders = list(StandingOrder.objects.filter(lifted_at=None).order_by("pk"))
+    with transaction.atomic():
+        for order in orders:
+            apply_one(order, ids)
+        among = Q() if ids is None else Q(pk__among=ids)
+        for order in orders:
+            # One whose labels have changed is not selected any more.
+            stays = Client.objects.filter(compile_selector(order.selector)).values("pk")
+            update_clients(_ids(among & Q(paused_by=order) & ~Q(pk__in=stays)), paused_by_id=None)
+
+
+def apply_one(order: StandingOrder, ids: list[UUID] | None = None) -> None:
+    """Put the clients that it selects under this order, unless another one holds them or they were resumed since."""
+    who = compile_selector(order.selector) & Q(paused_by=None, resumed_past__lt=order.pk)
+    selected = _ids(who if ids is None else who & Q(pk__among=ids))
+    update_clients(selected, paused_by_id=order.pk, resume_owed=False)
+
+
+def hand_over(before: Iterable[int], order: StandingOrder) -> None:
+    """The order takes the place of those before it."""
+    update_clients(_ids(Q(paused_by__in=list(before))), paused_by_id=order.pk)
+
+
+def free(orders: Iterable[int], now: datetime) -> list[UUID]:
+    """Take the clients from under these orders, which are lifted; returns those who are connected and under none.
+
+    Who is away is owed the resume. What waited for the orders is delivered.
+    """
+    held = _ids(Q(paused_by__in=list(orders)))
+    update_clients(held, paused_by_id=None)
+    apply(None)
+    present, absent = _by_presence(held, now)
+    update_clients(absent, resume_owed=True)
+    for at in range(0, len(held), BATCH):
+        rows = list(CommandLog.objects.waiting(held[at : at + BATCH]).values_list("lane", "pk"))
+        transaction.on_commit(lambda rows=rows: enqueue(rows))  # type: ignore[misc]
+    return present
+
+
+def _by_presence(ids: list[UUID], now: datetime) -> tuple[list[UUID], list[UUID]]:
+    """Those of the clients that no order holds: the connected ones, and the others."""
+    present: list[UUID] = []
+    absent: list[UUID] = []
+    for at in range(0, len(ids), BATCH):
+        found = Client.objects.filter(pk__among=ids[at : at + BATCH], paused_by=None).order_by("pk")
+        for pk, lease in found.values_list("pk", "node__lease_until"):
+            (present if lease is not None and lease > now else absent).append(pk)
+    return present, absent
+
+
+def _ids(who: Q) -> list[UUID]:
+    return list(Client.objects.filter(who).order_by("pk").values_list("pk", flat=True))
