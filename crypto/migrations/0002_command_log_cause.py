@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.db import migrations, models
 
 PARKED = {
@@ -6,7 +8,7 @@ PARKED = {
 }
 
 
-def name_causes(apps, schema_editor):
+def name_causes(apps: Any, schema_editor: Any) -> None:
     """Of rows that wait: operations look at these causes. What has ended keeps its text only."""
     rows = apps.get_model('crypto', 'CommandLog').objects.using(schema_editor.connection.alias)
     waiting = rows.filter(state='QUEUED', due_at__isnull=False)

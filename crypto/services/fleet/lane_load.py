@@ -14,7 +14,7 @@ from crypto.services.fleet.worker_heartbeat import SILENCE
 
 @dataclass(frozen=True, slots=True)
 class LaneLoad:
-    """What a lane holds that a worker could act on now; what waits for its client, for an order, its wave or its retry is not."""
+    """What a worker of a lane could act on now: nothing that waits for its client, an order, a wave or a retry."""
 
     lane: str
     waiting: int

@@ -1,11 +1,13 @@
 """Who is to stay paused stays paused: the absent, the late-comers, and whoever was told to sync meanwhile."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -303,3 +305,30 @@ def test_who_may_not_pause_may_give_no_order(db: None) -> None:
 
     assert api.post("/api/crypto/standing-orders/", {"selector": EVERYBODY}).status_code == 403
     assert not StandingOrder.objects.exists()
+
+
+def test_each_of_two_callers_gets_the_order_that_it_gave(node: StreamNode) -> None:
+    come(node)
+    for _ in range(10):
+        both = Barrier(2)
+
+        def give(name: str, both: Barrier = both) -> StandingOrder:
+            both.wait()
+            try:
+                return standing_orders.create(EVERYBODY, source=Source.REST, principal=name, reason="")[0]
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(2) as pool:
+            given = list(pool.map(give, ("ann", "bob")))
+        assert [order.principal for order in given] == ["ann", "bob"]
+
+
+def test_a_pause_of_everybody_that_is_repeated_under_its_key_gives_no_second_order(node: StreamNode) -> None:
+    client = come(node)
+    first = bulk("pause", dedupe_key="once")
+    bulk("resume")
+    assert bulk("pause", dedupe_key="once") == first
+    assert not StandingOrder.objects.filter(lifted_at=None).exists()
+    client.refresh_from_db()
+    assert client.paused_by is None

@@ -8,7 +8,16 @@ from django.db import connection
 from django.utils import timezone
 
 from crypto.exceptions import DedupeConflict, InvalidParameters, OperationConflict, SnapshotChanged
-from crypto.models import Client, CommandLog, Operation, OperationState, State, StreamNode
+from crypto.models import (
+    Client,
+    CommandLog,
+    Operation,
+    OperationState,
+    Source,
+    StandingOrder,
+    State,
+    StreamNode,
+)
 from crypto.services.ledger.claim import claim
 from crypto.services.ledger.issue import command
 from crypto.services.ledger.sweep import sweep
@@ -208,6 +217,35 @@ def test_those_who_wait_to_connect_do_not_fill_the_window(transactional_db: None
         advance_all()
     assert counts(operation) == {"SUCCEEDED": 1, "QUEUED": 3}
     assert not check(operation).held
+
+
+def test_those_whom_an_order_keeps_paused_do_not_fill_the_window(transactional_db: None) -> None:
+    node = ledger.node()
+    order = StandingOrder.objects.create(selector={"type": "held"}, source=Source.CLI)
+    for at in range(5):
+        ledger.client(node, name=f"held {at}", type="held", paused_by=order)
+    (free,) = bulk.clients(1, node)
+    operation = started("sync_wallets", window=1, offline="queue")
+    for _ in range(12):
+        answered(claimed(operation))
+        advance_all()
+    assert counts(operation) == {"SUCCEEDED": 1, "QUEUED": 5}
+    assert CommandLog.objects.get(operation=operation, client=free).state == State.SUCCEEDED
+    after = check(operation)
+    assert (after.in_flight, after.held.total()) == (0, 0)
+
+
+def test_those_whom_an_order_keeps_paused_do_not_hold_up_a_wave(transactional_db: None) -> None:
+    node = ledger.node()
+    order = StandingOrder.objects.create(selector={"type": "held"}, source=Source.CLI)
+    for at in range(2):
+        ledger.client(node, name=f"held {at}", type="held", paused_by=order)
+    bulk.clients(4, node)
+    operation = started("sync_wallets", waves=[3], offline="queue")
+    for _ in range(12):
+        answered(claimed(operation))
+        advance_all()
+    assert counts(operation) == {"SUCCEEDED": 4, "QUEUED": 2}
 
 
 def test_the_rate_bounds_what_is_released(transactional_db: None) -> None:

@@ -38,10 +38,10 @@ import os, sys, uuid, django
 django.setup()
 from django.db import transaction
 from crypto.commands.ping import Ping
-from crypto.services.ledger.issue import Request, issue
+from crypto.services.ledger.issue import CommandRequest, issue
 with transaction.atomic():
     transaction.on_commit(lambda: os._exit(9))
-    issue(Request(client_id=uuid.UUID(sys.argv[1]), command=Ping()))
+    issue(CommandRequest(client_id=uuid.UUID(sys.argv[1]), command=Ping()))
 """
 
 
