@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from crypto.commands import Failure
 from crypto.exceptions import OperationConflict
-from crypto.models import Client, CommandLog, Operation, OperationState
+from crypto.models import Client, CommandLog, Operation, OperationState, State
 from crypto.services.ledger.attempt import Attempt
 from crypto.services.ledger.claim import claim
 from crypto.services.ledger.settle import FailedAttempt, record_failures
@@ -86,7 +86,8 @@ class Operations(RuleBasedStateMachine):
 
     @rule()
     def time_passes(self) -> None:
-        ledger.hurry(*CommandLog.objects.open().filter(held=False))
+        # What is held waits for its operation; what was sent before it was held has its lease all the same.
+        ledger.hurry(*CommandLog.objects.open().exclude(state=State.QUEUED, held=True))
         sweep()
 
     @rule(at=st.integers(0, 3), deed=st.sampled_from(DEEDS))
