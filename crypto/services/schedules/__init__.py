@@ -1,4 +1,7 @@
-"""Schedules: what starts operations by the clock."""
+"""What starts operations by the clock.
+
+For the others: the names below. Validation, planning and the reading of recurrence rules are private.
+"""
 
 from .planning import next_runs, prepare
 from .runs import run_now, tick
