@@ -13,7 +13,7 @@ ERRORS = {
 
 
 def command_ack(command_id: str, result: Result) -> CommandAck:
-    """What the client said; where it said nothing, an ack that names the class of the failure."""
+    """The client's own ack. Where it sent none, an ack whose `error` names the kind of failure."""
     ack = result.ack
     if ack is None:
         error = ERRORS.get(result.state, CommandTimeoutError.__name__)

@@ -41,7 +41,7 @@ def reply(outcomes: list[Outcome]) -> AckBatch:
 
 
 async def keep_acks(inbox: Inbox, outcomes: list[Outcome]) -> None:
-    """Settle acks whose caller is gone: they are the truth, whoever asked."""
+    """Settle acks that could not be passed on because their caller is gone."""
     for outcome in outcomes:
         if outcome.kind is OutcomeKind.ACKED:
             inbox.put(record_acks, conversion.ack(UUID(outcome.client_id), outcome.ack))

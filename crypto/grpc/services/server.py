@@ -20,7 +20,7 @@ from crypto.tuning import tune_garbage_collection
 logger = logging.getLogger(__name__)
 
 STOP_GRACE = 1.0
-"""Seconds that unary calls get after the streams were drained."""
+"""Seconds that unary calls may still take after the streams were drained."""
 
 
 class AddressInUse(Exception):

@@ -36,7 +36,7 @@ Context = grpc.aio.ServicerContext[object, object]
 
 
 class CryptoServicer(CryptoStreamingServiceServicer):
-    """The unary calls are for callers we do not control; their commands are on the ledger like all others."""
+    """The unary calls are for foreign callers. Their commands are recorded in the ledger like all others."""
 
     def __init__(self, streams: CryptoStreams) -> None:
         self._streams = streams

@@ -17,9 +17,10 @@ from crypto.grpc.services.handlers.register import arrival
 from crypto.grpc.services.handlers.table import table
 from crypto.grpc.streaming import (
     BidirectionalStreamingService,
+    CloseReason,
+    Phase,
     ProtocolViolation,
     Session,
-    StreamEnd,
     StreamingConfig,
 )
 from crypto.services import conversion
@@ -38,10 +39,10 @@ from crypto.wire.crypto_streaming_pb2 import (
 )
 
 TOUCH = 60.0
-"""Seconds between two writes that a client was heard of; its node's lease says that it is connected."""
+"""Seconds between two writes of a client's `last_seen`. (That it is connected follows from its node's lease.)"""
 RECONNECT_MS = 1_000
 RECEIPT = 1.0
-"""Seconds that the receipt for a stored message may wait for others to go with it."""
+"""Seconds that the acknowledgement of a stored message may wait, so that others travel with it."""
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ class CryptoStreams(BidirectionalStreamingService[ClientMessage, DjangoCommand, 
             return None
         return message.command_ack.command_id, message.command_ack
 
-    def check_hello(self, message: ClientMessage) -> None:
+    def check_registration(self, message: ClientMessage) -> None:
         try:
             canonical = str(UUID(message.client_id))
         except ValueError:
@@ -107,8 +108,9 @@ class CryptoStreams(BidirectionalStreamingService[ClientMessage, DjangoCommand, 
             raise _refused(str(error)) from error
         session.state = State(id, frozenset(came.capabilities), monotonic())
         session.epoch = await self._store(arrive, came) or 0
-        session.held = "journal" in came.capabilities
-        if not session.held:
+        if "journal" in came.capabilities:
+            session.hold()
+        else:
             self.inbox.put(enqueue_waiting, id)
 
     async def on_message(self, session: Session, message: ClientMessage) -> None:
@@ -132,7 +134,7 @@ class CryptoStreams(BidirectionalStreamingService[ClientMessage, DjangoCommand, 
         if self.inbox.full:
             await self._store(touch, state.id)
 
-    async def on_disconnected(self, session: Session, reason: StreamEnd) -> None:
+    async def on_disconnected(self, session: Session, reason: CloseReason) -> None:
         if session.epoch:
             await self._store(depart, Departure(UUID(session.client_id), session.epoch))
 
@@ -145,7 +147,7 @@ class CryptoStreams(BidirectionalStreamingService[ClientMessage, DjangoCommand, 
         self.inbox.put(record_acks, conversion.ack(session.state.id, ack))
 
     async def on_invalid(self, session: Session, message: ClientMessage, error: InvalidMessage) -> None:
-        """A refused message is acknowledged too: sending it again would not make it better."""
+        """A refused message is acknowledged too, or the client would send it again and again."""
         if message.message_id and "message_ack" in session.state.capabilities:
             self._acknowledge(session, message.message_id)
 
@@ -164,7 +166,7 @@ class CryptoStreams(BidirectionalStreamingService[ClientMessage, DjangoCommand, 
         digest = message.journal_digest
         ids = [ack.command_id for ack in digest.finished] + list(digest.unknown)
         session.post(DjangoCommand(journal_ack=JournalAck(command_ids=ids)))
-        if session.held:
+        if session.phase is Phase.HELD:
             session.release()
             self.inbox.put(enqueue_waiting, session.state.id)
 
@@ -180,12 +182,12 @@ class CryptoStreams(BidirectionalStreamingService[ClientMessage, DjangoCommand, 
             session.post(DjangoCommand(journal_ack=JournalAck(command_ids=committed)))
 
     def _stored(self, session: Session, message_id: str, done: Future[Any]) -> None:
-        """On the inbox's thread: what could not be stored is not acknowledged and will be sent again."""
+        """On the inbox's thread. A message that could not be stored is not acknowledged: the client sends it again."""
         if done.exception() is None:
             session.loop.call_soon_threadsafe(self._acknowledge, session, message_id)
 
     def _acknowledge(self, session: Session, message_id: str) -> None:
-        """One MessageAck for all that was stored within RECEIPT seconds: a report is seldom alone."""
+        """One MessageAck for everything that is stored within RECEIPT seconds."""
         stored = session.state.stored
         if not stored:
             session.loop.call_later(RECEIPT, self._send_message_ack, session)

@@ -7,13 +7,12 @@ from crypto.exceptions import ClientNotConnectedError, CommandError, CommandTime
 
 from .channels import channel_for, client_options, close_channels, server_options
 from .client import CommandClientConfig, StreamingCommandClient
-from .config import StreamingConfig
+from .close_reasons import CloseReason, ProtocolViolation
+from .config import CourierConfig, StreamingConfig
 from .control import ControlStream
+from .control_protocol import ControlProtocol
 from .courier import Courier
-from .courier_config import CourierConfig
-from .ending import ProtocolViolation, StreamEnd
-from .order import Order
-from .outcome import Outcome, OutcomeKind
+from .messages import Order, Outcome, OutcomeKind
 from .registry import (
     clear_registry,
     get_streaming_service,
@@ -23,14 +22,16 @@ from .registry import (
     unregister_streaming_service,
 )
 from .service import BidirectionalStreamingService
-from .session import Session
+from .session import Phase, Session
 
 __all__ = [
     "BidirectionalStreamingService",
     "ClientNotConnectedError",
+    "CloseReason",
     "CommandClientConfig",
     "CommandError",
     "CommandTimeoutError",
+    "ControlProtocol",
     "ControlStream",
     "Courier",
     "CourierConfig",
@@ -38,9 +39,9 @@ __all__ = [
     "Order",
     "Outcome",
     "OutcomeKind",
+    "Phase",
     "ProtocolViolation",
     "Session",
-    "StreamEnd",
     "StreamingCommandClient",
     "StreamingConfig",
     "channel_for",

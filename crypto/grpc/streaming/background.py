@@ -1,14 +1,19 @@
-"""The one event loop in a daemon thread on which a process without its own makes its gRPC calls."""
+"""The event loop, in a daemon thread, on which a process makes its gRPC calls, whatever loops it has itself."""
 
 import asyncio
 import atexit
 import contextlib
 import os
 import threading
-
-import uvloop
+from collections.abc import Callable
 
 from .channels import close_channels
+
+new_event_loop: Callable[[], asyncio.AbstractEventLoop]
+try:
+    from uvloop import new_event_loop
+except ImportError:  # only the server's requirements bring it
+    from asyncio import new_event_loop
 
 AFTER_FORK = "forked after the parent had made gRPC calls; fork first, call later"
 
@@ -20,19 +25,14 @@ class BackgroundLoop:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._pid = 0
+        self._lost_by_fork = False
 
     def get(self) -> asyncio.AbstractEventLoop:
         """Raises RuntimeError in a child forked after the parent's loop ran: gRPC does not survive that."""
-        loop = self._loop
-        if loop is None or self._pid != os.getpid():
-            with self._lock:
-                loop = self._loop if self._pid == os.getpid() else None
-                loop = loop or self._start()
-        return loop
+        return self._loop or self._start()
 
     def close(self) -> None:
-        if self._loop is None or self._thread is None or self._pid != os.getpid():
+        if self._loop is None or self._thread is None:
             return
         with contextlib.suppress(TimeoutError):
             asyncio.run_coroutine_threadsafe(_wind_up(), self._loop).result(2.0)
@@ -40,16 +40,24 @@ class BackgroundLoop:
         self._thread.join(2.0)
         self._loop = None
 
+    def forget_in_child(self) -> None:
+        """The thread was not forked with the process, and the lock may have been taken."""
+        self._lost_by_fork = self._lost_by_fork or self._loop is not None
+        self._lock = threading.Lock()
+        self._loop = self._thread = None
+
     def _start(self) -> asyncio.AbstractEventLoop:
-        if self._loop is not None:
-            raise RuntimeError(AFTER_FORK)
-        loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-        self._thread = threading.Thread(target=loop.run_forever, name="grpc-calls", daemon=True)
-        self._thread.start()
-        self._pid = os.getpid()
-        self._loop = loop
-        atexit.register(self.close)
-        return loop
+        with self._lock:
+            if self._loop is not None:
+                return self._loop
+            if self._lost_by_fork:
+                raise RuntimeError(AFTER_FORK)
+            loop = new_event_loop()
+            self._thread = threading.Thread(target=loop.run_forever, name="grpc-calls", daemon=True)
+            self._thread.start()
+            self._loop = loop
+            atexit.register(self.close)
+            return loop
 
 
 async def _wind_up() -> None:
@@ -61,3 +69,4 @@ async def _wind_up() -> None:
 
 
 background = BackgroundLoop()
+os.register_at_fork(after_in_child=background.forget_in_child)

@@ -1,4 +1,4 @@
-"""What callers hold to send commands to one client, in whatever process they are."""
+"""The client by which any process sends commands to one connected client."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -96,5 +96,5 @@ class StreamingCommandClient(Generic[TCommand]):
 
 
 async def on_background(work: Coroutine[Any, Any, T]) -> T:
-    """Run a call where the channels live, whatever loop asks: short-lived loops never own a channel."""
+    """Run a call on the background loop, which owns the channels: the caller's loop may be short-lived."""
     return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, background.get()))

@@ -1,4 +1,4 @@
-"""What a streaming service may be told."""
+"""What a streaming service and a courier may be told."""
 
 from dataclasses import dataclass, fields
 
@@ -14,14 +14,14 @@ class StreamingConfig:
     enable_ping: bool = True
     ping_interval: float = 60.0
     client_disconnect_grace: float = 5.0
-    """A client back within this time was never gone, as far as the hooks are told."""
+    """The hooks are not told of a disconnect if the client is back within this time."""
     centrifugo_auto_publish_messages: bool = True
     centrifugo_channel_pattern: str = "crypto:{client_id}:updates"
     centrifugo_publish_all_channel: str = "crypto:all"
-    hello_timeout: float = 10.0
-    """A stream that says nothing at all is closed after this."""
+    registration_timeout: float = 10.0
+    """A stream whose client says nothing at all is closed after this."""
     handover_timeout: float = 15.0
-    """How long a command nobody waits for may stand in line, and then keep its conflict class."""
+    """How long a command that nobody waits for may be queued, and how long it may then block its conflict class."""
     write_timeout: float = 10.0
     """A write stuck for longer (up to twice as long) ends the stream."""
     outbox_limit: int = 1_000
@@ -44,3 +44,19 @@ class StreamingConfig:
                 raise ValueError(f"{field.name} must be positive, not {value!r}")
         if self.heartbeat_timeout <= self.heartbeat_interval:
             raise ValueError("heartbeat_timeout must be longer than heartbeat_interval")
+
+
+@dataclass(frozen=True, slots=True)
+class CourierConfig:
+    """Seconds, bytes and counts."""
+
+    window: int = 2_000
+    """Orders in flight per process; callers wait beyond it."""
+    batch_orders: int = 500
+    batch_bytes: int = 1024 * 1024
+    max_command_bytes: int = 4 * 1024 * 1024
+    margin: float = 2.0
+    """How much longer than the order's own timeout the courier waits for the node's answer."""
+    handover_timeout: float = 15.0
+    """The timeout of orders that do not wait for the ack."""
+    connect_timeout: float = 5.0

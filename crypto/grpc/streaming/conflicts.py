@@ -5,38 +5,38 @@ from collections import deque
 from .delivery import Delivery, Stage
 
 
-class ConflictLines:
-    """One line per conflict class; who stands first is the one that runs."""
+class ConflictQueues:
+    """One queue per conflict class; only the first of each is sent."""
 
-    __slots__ = ("_lines",)
+    __slots__ = ("_queues",)
 
     def __init__(self) -> None:
-        self._lines: dict[str, deque[Delivery]] = {}
+        self._queues: dict[str, deque[Delivery]] = {}
 
     def join(self, delivery: Delivery) -> bool:
-        """True: it may go at once. Else it is held."""
+        """True: it may be sent at once. Else it is blocked until `leave` returns it."""
         name = delivery.order.conflict_class
         if not name:
             return True
-        line = self._lines.get(name)
-        if line is None:
-            self._lines[name] = deque((delivery,))
+        queue = self._queues.get(name)
+        if queue is None:
+            self._queues[name] = deque((delivery,))
             return True
-        delivery.stage = Stage.HELD
-        line.append(delivery)
+        delivery.stage = Stage.BLOCKED
+        queue.append(delivery)
         return False
 
     def leave(self, delivery: Delivery) -> Delivery | None:
-        """A finished delivery goes; the one that may go next comes back, if this was the one that ran."""
+        """A delivery is done. Returns the one that may be sent now, if this one was blocking it."""
         name = delivery.order.conflict_class
         if not name:
             return None
-        line = self._lines[name]
-        while line and line[0].stage is Stage.DONE:
-            line.popleft()
-        if not line:
-            del self._lines[name]
-        elif line[0].stage is Stage.HELD:
-            line[0].stage = Stage.QUEUED
-            return line[0]
+        queue = self._queues[name]
+        while queue and queue[0].stage is Stage.DONE:
+            queue.popleft()
+        if not queue:
+            del self._queues[name]
+        elif queue[0].stage is Stage.BLOCKED:
+            queue[0].stage = Stage.QUEUED
+            return queue[0]
         return None

@@ -7,9 +7,8 @@ from typing import Any
 
 import grpc
 
-from .ending import StreamEnd
-from .order import Order
-from .outcome import Outcome
+from .close_reasons import CloseReason
+from .messages import Order, Outcome
 from .service import BidirectionalStreamingService
 
 REPLY_OUTCOMES = 1_000
@@ -44,10 +43,10 @@ class ControlStream:
         self._writer: asyncio.Task[None] | None = None
         self._task = asyncio.current_task()
         self._reading = True
-        self._end: StreamEnd | None = None
+        self._close_reason: CloseReason | None = None
 
     async def serve(self, batches: AsyncIterable[Any]) -> None:
-        """Returns when the caller has ended its side, or the node drains, and every outcome is told."""
+        """Returns once the caller has ended its side, or the node drains, and every outcome has been told."""
         await self._context.send_initial_metadata(())
         self._service.controls.add(self)
         try:
@@ -59,12 +58,12 @@ class ControlStream:
             self._service.controls.discard(self)
             self._gone = True
             self._flush()
-        if self._end is not None:
-            await self._context.abort(self._end.code, self._end.text)
+        if self._close_reason is not None:
+            await self._context.abort(self._close_reason.code, self._close_reason.text)
 
-    def close(self, end: StreamEnd) -> None:
-        """Read no further batch; what is open is still told."""
-        self._end = end
+    def close(self, reason: CloseReason) -> None:
+        """Read no further batch; outcomes of open orders are still told."""
+        self._close_reason = reason
         if self._reading and self._task is not None:
             self._task.cancel()
 
@@ -74,7 +73,7 @@ class ControlStream:
                 self._take(batch)
                 await self._until_below(self._service.config.control_limit)
         except asyncio.CancelledError:
-            if self._end is None or self._task is None:
+            if self._close_reason is None or self._task is None:
                 raise
             self._task.uncancel()
         finally:
@@ -85,17 +84,17 @@ class ControlStream:
         for order in self._unpack(batch):
             self._open += 1
             if isinstance(order, Outcome):
-                self._arrived(order)
+                self._add_outcome(order)
             else:
                 orders.append(order)
-        self._service.execute(orders, self._arrived)
+        self._service.execute(orders, self._add_outcome)
 
     async def _until_below(self, limit: int) -> None:
         while self._open >= limit:
             self._room.clear()
             await self._room.wait()
 
-    def _arrived(self, outcome: Outcome) -> None:
+    def _add_outcome(self, outcome: Outcome) -> None:
         self._open -= 1
         self._room.set()
         self._outcomes.append(outcome)
@@ -109,7 +108,7 @@ class ControlStream:
         try:
             while self._outcomes:
                 if self._open:
-                    await asyncio.sleep(0)  # more are under way: what this turn of the loop brings goes along
+                    await asyncio.sleep(0)  # more are open: what this turn of the loop brings goes along
                 reply = self._next_reply()
                 try:
                     if self._gone:

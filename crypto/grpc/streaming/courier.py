@@ -4,28 +4,26 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic
 from weakref import WeakKeyDictionary
 
-import grpc
-
 from .background import AFTER_FORK, background
-from .courier_config import CourierConfig
+from .config import CourierConfig
+from .control_protocol import ControlProtocol
 from .deadlines import Deadlines
-from .link import ControlCall, Link, Outcomes
-from .order import Order
-from .outcome import Outcome
+from .mailbox import Mailbox
+from .messages import OnOutcomes, Order, Outcome, TCommand
+from .node_connection import NodeConnection
 from .window import Window
 
-TCommand = TypeVar("TCommand")
+Resolution = tuple["asyncio.Future[Outcome]", Outcome]
 
 
 class Courier(Generic[TCommand]):
-    """One per process. Gathers what its callers hand in and resolves from the nodes' reply chunks.
+    """One per process. Batches what its callers hand in and resolves from the nodes' replies.
 
     Every order gets exactly one outcome, within its timeout plus the margin, whatever the node does.
     `submit` and `execute` are for threads and block while the window is full; `call` is for
@@ -34,64 +32,58 @@ class Courier(Generic[TCommand]):
 
     def __init__(
         self,
-        open_call: Callable[[grpc.aio.Channel], ControlCall],
-        pack: Callable[[list[Order[TCommand]]], Any],
-        unpack: Callable[[Any], Iterable[Outcome]],
+        protocol: ControlProtocol[TCommand],
         *,
         config: CourierConfig | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
-        on_unclaimed: Outcomes | None = None,
     ) -> None:
-        """`loop`: run there instead of in the background thread.
-
-        `on_unclaimed` gets the outcomes that arrive after the courier has given them up.
-        """
+        """`loop`: run there instead of in the background thread."""
         self.config = config or CourierConfig()
-        self._adapters = (open_call, pack, unpack, on_unclaimed or _drop)
+        self._protocol = protocol
         self._given_loop = loop
         self._lock = threading.Lock()
-        self._links: dict[str, Link] = {}
-        self._desks: WeakKeyDictionary[asyncio.AbstractEventLoop, Desk] = WeakKeyDictionary()
+        self._nodes: dict[str, NodeConnection] = {}
+        self._callers: WeakKeyDictionary[asyncio.AbstractEventLoop, Mailbox[Resolution]] = WeakKeyDictionary()
         self._window = Window(self.config.window)
         self._deadlines: Deadlines | None = None
         self._pid = 0
 
-    def submit(self, address: str, orders: Sequence[Order[TCommand]], on_outcomes: Outcomes) -> None:
+    def submit(self, address: str, orders: Sequence[Order[TCommand]], on_outcomes: OnOutcomes) -> None:
         """`on_outcomes` is called on the courier's thread, once per reply with all that it carried for it.
 
-        It must neither block nor raise. Orders handed in from within it do not wait for the window.
+        Orders handed in from within it do not wait for the window.
         """
-        link = self._link(address)
+        node = self._node(address)
         step = min(self.config.batch_orders, self.config.window)
         for start in range(0, len(orders), step):
             part = orders[start : start + step]
             turn = self._window.acquire(len(part))
             if turn is not None and not self._on_loop():
                 turn.result()
-            link.hand_in(part, on_outcomes)
+            node.submit(part, on_outcomes)
 
     def execute(self, address: str, orders: Sequence[Order[TCommand]]) -> Future[list[Outcome]]:
         """All outcomes, in the order they arrived."""
-        gathering = Gathering(len(orders))
-        self.submit(address, orders, gathering)
-        return gathering.future
+        collector = OutcomeCollector(len(orders))
+        self.submit(address, orders, collector)
+        return collector.future
 
     async def call(self, address: str, order: Order[TCommand]) -> Outcome:
         """One order, from any event loop."""
-        link = self._link(address)
+        node = self._node(address)
         turn = self._window.acquire(1)
         if turn is not None:
             await asyncio.wrap_future(turn)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
-        desk = self._desks.get(loop)
-        if desk is None:
-            desk = self._desks.setdefault(loop, Desk())
-        link.hand_in((order,), partial(desk.arrived, future))
+        mailbox = self._callers.get(loop)
+        if mailbox is None:
+            mailbox = self._callers.setdefault(loop, Mailbox(loop, _resolve))
+        node.submit((order,), partial(_hand_back, mailbox, future))
         return await future
 
     def close(self, timeout: float = 5.0) -> None:
-        """From a thread: wait so long for what is under way, then cut the calls."""
+        """From a thread: wait so many seconds for what is in flight, then cut the calls."""
         if self._deadlines is None:
             return
         with contextlib.suppress(TimeoutError):
@@ -101,10 +93,10 @@ class Courier(Generic[TCommand]):
         """The same, on the courier's own loop."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while not all(link.idle for link in self._links.values()):
+                while not all(node.idle for node in self._nodes.values()):
                     await asyncio.sleep(0.01)
-        for link in self._links.values():
-            await link.close()
+        for node in self._nodes.values():
+            await node.close()
 
     def _loop(self) -> asyncio.AbstractEventLoop:
         return self._given_loop or background.get()
@@ -115,57 +107,30 @@ class Courier(Generic[TCommand]):
         except RuntimeError:
             return False
 
-    def _link(self, address: str) -> Link:
-        if self._links and self._pid != os.getpid():
+    def _node(self, address: str) -> NodeConnection:
+        if self._nodes and self._pid != os.getpid():
             raise RuntimeError(AFTER_FORK)
-        link = self._links.get(address)
-        if link is None:
+        node = self._nodes.get(address)
+        if node is None:
             with self._lock:
-                link = self._links.get(address) or self._open_link(address)
-        return link
+                node = self._nodes.get(address) or self._add_node(address)
+        return node
 
-    def _open_link(self, address: str) -> Link:
-        loop = self._loop()
+    def _add_node(self, address: str) -> NodeConnection:
         self._pid = os.getpid()
         if self._deadlines is None:
-            self._deadlines = Deadlines(loop)
-        open_call, pack, unpack, on_unclaimed = self._adapters
-        link = Link(
-            address, loop, self._deadlines, self._window, self.config, open_call, pack, unpack, on_unclaimed
-        )  # fmt: skip
-        self._links[address] = link
-        return link
+            self._deadlines = Deadlines(self._loop())
+        node = NodeConnection(address, self._protocol, self.config, self._window, self._deadlines)
+        self._nodes[address] = node
+        return node
 
 
-class Desk:
-    """Brings outcomes to the coroutines of one event loop: what one reply carried for them wakes the loop once."""
-
-    def __init__(self) -> None:
-        self._arrived: deque[tuple[asyncio.Future[Outcome], Outcome]] = deque()
-        self._woken = False
-
-    def arrived(self, future: asyncio.Future[Outcome], outcomes: list[Outcome]) -> None:
-        """On the courier's thread."""
-        self._arrived.append((future, outcomes[0]))
-        if not self._woken:
-            self._woken = True
-            with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
-                future.get_loop().call_soon_threadsafe(self._hand_out)
-
-    def _hand_out(self) -> None:
-        self._woken = False
-        while self._arrived:
-            future, outcome = self._arrived.popleft()
-            if not future.done():
-                future.set_result(outcome)
-
-
-class Gathering:
-    """Collects the outcomes of one submission."""
+class OutcomeCollector:
+    """A callback that collects the outcomes of one submission into a future."""
 
     def __init__(self, expected: int) -> None:
         self.future: Future[list[Outcome]] = Future()
-        # A caller that goes away does not cancel what is under way.
+        # A caller that goes away does not cancel what is in flight.
         self.future.set_running_or_notify_cancel()
         self._expected = expected
         self._outcomes: list[Outcome] = []
@@ -178,5 +143,16 @@ class Gathering:
             self.future.set_result(self._outcomes)
 
 
-def _drop(outcomes: list[Outcome]) -> None:
-    pass
+def _hand_back(
+    mailbox: Mailbox[Resolution], future: "asyncio.Future[Outcome]", outcomes: list[Outcome]
+) -> None:
+    """On the courier's thread."""
+    with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
+        mailbox.put((future, outcomes[0]))
+
+
+def _resolve(resolutions: list[Resolution]) -> None:
+    """On the caller's loop."""
+    for future, outcome in resolutions:
+        if not future.done():
+            future.set_result(outcome)

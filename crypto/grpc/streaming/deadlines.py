@@ -1,4 +1,4 @@
-"""Deadlines of many things under one timer."""
+"""Many deadlines, one timer."""
 
 import asyncio
 from heapq import heappop, heappush
@@ -20,11 +20,11 @@ class Deadlines:
     An item expires never early and at most about one tick late. Belongs to one event loop.
     """
 
-    __slots__ = ("_buckets", "_loop", "_slots", "_timer", "tick")
+    __slots__ = ("_buckets", "_slots", "_timer", "loop", "tick")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, tick: float = 0.05) -> None:
         self.tick = tick
-        self._loop = loop
+        self.loop = loop
         self._buckets: dict[int, set[Expiring]] = {}
         self._slots: list[int] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -56,10 +56,10 @@ class Deadlines:
     def _arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(self._slots[0] * self.tick, self._sweep) if self._slots else None
+        self._timer = self.loop.call_at(self._slots[0] * self.tick, self._sweep) if self._slots else None
 
     def _sweep(self) -> None:
-        current = int(self._loop.time() / self.tick + 0.001)
+        current = int(self.loop.time() / self.tick + 0.001)
         while self._slots and self._slots[0] <= current:
             bucket = self._buckets.pop(heappop(self._slots))
             while bucket:

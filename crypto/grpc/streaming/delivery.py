@@ -1,36 +1,13 @@
 """One order inside a session, until its last waiter has an outcome."""
 
-import asyncio
-from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, Protocol
 
-from .order import Order
-from .outcome import Outcome, OutcomeKind
-
-Sink = Callable[[Outcome], None]
-
-
-class Coalesced:
-    """A sink that passes on, once per turn of the loop, everything that came in during the turn."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_outcomes: Callable[[list[Outcome]], None]) -> None:
-        self._loop = loop
-        self._on_outcomes = on_outcomes
-        self._waiting: list[Outcome] = []
-
-    def __call__(self, outcome: Outcome) -> None:
-        if not self._waiting:
-            self._loop.call_soon(self._pass_on)
-        self._waiting.append(outcome)
-
-    def _pass_on(self) -> None:
-        outcomes, self._waiting = self._waiting, []
-        self._on_outcomes(outcomes)
+from .messages import OnOutcome, Order, Outcome, OutcomeKind
 
 
 class Stage(IntEnum):
-    HELD = 0
+    BLOCKED = 0
     """Behind another command of its conflict class."""
     QUEUED = 1
     SENT = 2
@@ -38,7 +15,7 @@ class Stage(IntEnum):
     DONE = 3
 
 
-class Holder(Protocol):
+class Owner(Protocol):
     """The session, as far as a delivery needs it."""
 
     def forget(self, delivery: "Delivery") -> None: ...
@@ -49,45 +26,45 @@ class Delivery:
 
     __slots__ = ("due", "order", "session", "slot", "stage", "waiters")
 
-    def __init__(self, session: Holder, order: Order[Any], sink: Sink, due: float) -> None:
+    def __init__(self, session: Owner, order: Order[Any], on_outcome: OnOutcome, due: float) -> None:
         self.session = session
         self.order = order
         self.due = due
         self.slot = 0
         self.stage = Stage.QUEUED
-        self.waiters: list[tuple[Order[Any], Sink]] = [(order, sink)]
+        self.waiters: list[tuple[Order[Any], OnOutcome]] = [(order, on_outcome)]
 
-    def attach(self, order: Order[Any], sink: Sink) -> None:
+    def attach(self, order: Order[Any], on_outcome: OnOutcome) -> None:
         """Another caller with the same command id: one delivery, one more waiter."""
         if self.stage is Stage.SENT and not order.timeout:
-            sink(order.ended(OutcomeKind.HANDED_OVER))
+            on_outcome(order.ended(OutcomeKind.HANDED_OVER))
         else:
-            self.waiters.append((order, sink))
+            self.waiters.append((order, on_outcome))
 
     def written(self) -> None:
-        """The transport took it: who does not wait for the ack is done."""
+        """The transport took it: callers who do not wait for the ack have their outcome."""
         if self.stage is not Stage.SENT:
             return
         waiters = self.waiters
         if len(waiters) == 1 and waiters[0][0].timeout:
             return
         self.waiters = [waiter for waiter in waiters if waiter[0].timeout]
-        for order, sink in waiters:
+        for order, on_outcome in waiters:
             if not order.timeout:
-                sink(order.ended(OutcomeKind.HANDED_OVER))
+                on_outcome(order.ended(OutcomeKind.HANDED_OVER))
 
     def finish(self, kind: OutcomeKind, ack: Any = None, reason: str = "") -> bool:
-        """End it for all; says whether anybody was waiting for that."""
+        """End it for all waiters; returns whether any of them was waiting for that."""
         self.stage = Stage.DONE
         self.session.forget(self)
         waited = False
-        for order, sink in self.waiters:
+        for order, on_outcome in self.waiters:
             if order.timeout or kind is not OutcomeKind.ACKED:
                 waited = True
-                sink(Outcome(order.client_id, order.command_id, kind, ack, reason))
+                on_outcome(Outcome(order.client_id, order.command_id, kind, ack, reason))
             else:
                 # The ack was quicker than the end of our own write.
-                sink(order.ended(OutcomeKind.HANDED_OVER))
+                on_outcome(order.ended(OutcomeKind.HANDED_OVER))
         return waited
 
     def abandon(self, reason: str) -> None:
@@ -100,7 +77,7 @@ class Delivery:
     def expire(self) -> None:
         if self.stage is Stage.SENT:
             self.finish(OutcomeKind.TIMED_OUT, None, "no ack in time")
-        elif self.stage is Stage.HELD:
+        elif self.stage is Stage.BLOCKED:
             reason = f"still behind another {self.order.conflict_class!r} command"
             self.finish(OutcomeKind.NOT_HANDED_OVER, None, reason)
         else:

@@ -4,7 +4,7 @@ from typing import Generic, TypeVar
 
 from crypto.exceptions import InvalidMessage
 
-from .ending import StreamEnd
+from .close_reasons import CloseReason
 from .session import Session
 
 TMessage = TypeVar("TMessage")
@@ -31,40 +31,40 @@ class StreamHooks(Generic[TMessage, TCommand, TAck]):
         """The command id and the ack, if the message is one."""
         raise NotImplementedError
 
-    def check_hello(self, message: TMessage) -> None:
-        """Refuse a bad first message by raising `ProtocolViolation`."""
+    def check_registration(self, message: TMessage) -> None:
+        """Called with the first message of a stream; raise `ProtocolViolation` to refuse the client."""
 
     def make_ping(self, session: Session) -> TCommand | None:
-        """A command the client will ack, or None for no ping."""
+        """A command that the client will ack; None for no ping."""
         return None
 
     async def on_connected(self, session: Session, message: TMessage) -> None:
-        """Every new stream, with its first message; `session.resumed` says that this is no news.
+        """Called for every new stream with its first message. `session.resumed`: the client was never gone.
 
-        Never two at once for one client, never cut short by a disconnect. Commands reach the client
-        once it returns.
+        Never two at once for one client, and never cut short by a disconnect. Commands reach the client
+        once it returns, or after `session.hold()` once `session.release()` is called.
         """
 
     async def on_message(self, session: Session, message: TMessage) -> None:
-        """Every later message that is not an ack."""
+        """Called with every later message that is not an ack."""
 
-    async def on_disconnected(self, session: Session, reason: StreamEnd) -> None:
-        """The client is gone: its last stream ended and the grace passed without a new one."""
+    async def on_disconnected(self, session: Session, reason: CloseReason) -> None:
+        """The client is gone: its last stream ended, and the grace passed without a new one."""
 
     def on_acked(self, session: Session, command_id: str) -> None:
-        """An ack somebody waited for has been passed on."""
+        """An ack that somebody waited for has been passed on."""
 
     async def on_orphan_ack(self, session: Session, ack: TAck) -> None:
-        """An ack nobody waits for: late, repeated, or of a command that was only handed over."""
+        """Called with an ack that nobody waits for: late, repeated, or of a command that was only handed over."""
 
     async def on_invalid(self, session: Session, message: TMessage, error: InvalidMessage) -> None:
-        """A message was refused; answer the client here if the protocol has an answer."""
+        """A hook refused this message. If the protocol has an answer to that, send it here."""
 
     async def on_serving(self, address: str) -> None:
-        """The server has its port and is about to take streams; the control plane reaches it at `address`."""
+        """The server has its port and is about to take streams; other processes reach it at `address`."""
 
     async def on_stopped(self) -> None:
         """The server has stopped; nothing comes after this."""
 
     def on_drain(self, session: Session) -> None:
-        """The node is going away; `session.post` a reconnect hint here."""
+        """The server is going away: `session.post` a hint to reconnect here."""

@@ -1,18 +1,18 @@
-"""Watches one stream: first word, silence, stuck writes, pings."""
+"""Watches one stream: its first message, silence, stuck writes, pings."""
 
 import random
 from collections.abc import Callable
 
+from .close_reasons import NOT_REGISTERED, SILENT, STUCK, CloseReason
 from .config import StreamingConfig
 from .deadlines import Deadlines
-from .ending import NO_HELLO, SILENT, STUCK
-from .session import Session
+from .session import Phase, Session
 
 
 class Liveness:
     """Stands in the service's deadlines as long as its session lives."""
 
-    __slots__ = ("_config", "_deadlines", "_hello_due", "_next_ping", "_ping", "_session", "slot")
+    __slots__ = ("_config", "_deadlines", "_next_ping", "_ping", "_registration_due", "_session", "slot")
 
     def __init__(
         self, session: Session, config: StreamingConfig, deadlines: Deadlines, ping: Callable[[Session], None]
@@ -22,39 +22,47 @@ class Liveness:
         self._config = config
         self._deadlines = deadlines
         self._ping = ping
+        now = session.loop.time()
         # Spread, so that thousands that connect together are not pinged together.
-        self._next_ping = session.loop.time() + config.ping_interval * random.uniform(0.5, 1.0)
-        self._hello_due = session.loop.time() + config.hello_timeout
-        self._go_on(session.loop.time())
+        self._next_ping = now + config.ping_interval * random.uniform(0.5, 1.0)
+        self._registration_due = now + config.registration_timeout
+        self._watch(now)
 
     def stop(self) -> None:
         self._deadlines.discard(self)
 
     def expire(self) -> None:
-        session, config, now = self._session, self._config, self._session.loop.time()
-        if session.end is not None:
+        if self._session.has_ended():
             return
-        if session.busy:
-            # We are the ones who do not read.
-            session.last_seen = now
-        if not session.client_id and now >= self._hello_due:
-            session.close(NO_HELLO)
-        elif session.writing_since and now - session.writing_since >= config.write_timeout:
-            session.close(STUCK)
-        elif now - session.last_seen >= config.heartbeat_timeout:
-            session.close(SILENT)
+        now = self._session.loop.time()
+        reason = self._verdict(now)
+        if reason is not None:
+            self._session.close(reason)
         else:
-            self._go_on(now)
+            self._watch(now)
 
-    def _go_on(self, now: float) -> None:
-        config = self._config
-        due = min(self._session.last_seen + config.heartbeat_timeout, now + config.write_timeout)
+    def _verdict(self, now: float) -> CloseReason | None:
+        """Why the stream must be closed now; None if it may go on."""
+        session, config = self._session, self._config
+        if session.phase is Phase.GREETING and now >= self._registration_due:
+            return NOT_REGISTERED
+        if session.stuck_for(now) >= config.write_timeout:
+            return STUCK
+        if session.silent_for(now) >= config.heartbeat_timeout:
+            return SILENT
+        return None
+
+    def _watch(self, now: float) -> None:
+        """Ping if it is time, and come back when something may be due."""
+        session, config = self._session, self._config
+        silence_left = config.heartbeat_timeout - session.silent_for(now)
+        due = now + min(silence_left, config.write_timeout)
         if config.enable_ping:
             if now >= self._next_ping:
                 self._next_ping = now + config.ping_interval
-                self._ping(self._session)
+                self._ping(session)
             due = min(due, self._next_ping)
-        if not self._session.client_id:
-            due = min(due, self._hello_due)
-        if self._session.end is None:
+        if session.phase is Phase.GREETING:
+            due = min(due, self._registration_due)
+        if not session.has_ended():
             self._deadlines.add(self, due)

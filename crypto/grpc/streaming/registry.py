@@ -31,7 +31,7 @@ def list_streaming_services() -> list[str]:
 
 
 def unregister_streaming_service(name: str) -> bool:
-    """Says whether there was one."""
+    """Returns whether there was one."""
     with _lock:
         return _services.pop(name, None) is not None
 

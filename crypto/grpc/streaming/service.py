@@ -2,29 +2,28 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable
 from typing import Any, Protocol
 
 import grpc
 
 from crypto.exceptions import InvalidMessage
 
+from .close_reasons import CANCELLED, DRAINED, FAILED, FINISHED, LOST, CloseReason, ProtocolViolation
 from .config import StreamingConfig
 from .deadlines import Deadlines
-from .delivery import Coalesced, Sink
-from .ending import CANCELLED, DRAINED, FAILED, FINISHED, LOST, ProtocolViolation, StreamEnd
 from .hooks import StreamHooks, TAck, TCommand, TMessage
 from .liveness import Liveness
-from .order import Order
-from .outcome import Outcome, OutcomeKind
-from .roster import Roster
+from .mailbox import Mailbox
+from .messages import OnOutcome, OnOutcomes, Order, Outcome, OutcomeKind
 from .session import Session
+from .session_registry import SessionRegistry
 
 logger = logging.getLogger(__name__)
 
 
-class Closing(Protocol):
-    def close(self, end: StreamEnd) -> None: ...
+class Closable(Protocol):
+    def close(self, reason: CloseReason) -> None: ...
 
 
 class BidirectionalStreamingService(StreamHooks[TMessage, TCommand, TAck]):
@@ -40,10 +39,10 @@ class BidirectionalStreamingService(StreamHooks[TMessage, TCommand, TAck]):
         self.config = config or StreamingConfig()
         self.invalid_messages = 0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._roster = Roster(self)
+        self._registry = SessionRegistry(self)
         self._open: set[Session] = set()
         self._background: set[asyncio.Task[None]] = set()
-        self.controls: set[Closing] = set()
+        self.controls: set[Closable] = set()
         """Control streams served beside the clients'; a drain ends them last."""
         self.draining = False
 
@@ -69,29 +68,24 @@ class BidirectionalStreamingService(StreamHooks[TMessage, TCommand, TAck]):
             return await self._perform(order)
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._perform(order), loop))
 
-    def execute(self, orders: Iterable[Order[TCommand]], sink: Sink) -> None:
-        """Each order gets exactly one outcome, told to `sink` on this loop, perhaps before this returns.
-
-        `sink` must not raise.
-        """
-        sessions = self._roster.sessions
+    def execute(self, orders: Iterable[Order[TCommand]], on_outcome: OnOutcome) -> None:
+        """Each order gets exactly one outcome, told to `on_outcome` on this loop, perhaps before this returns."""
+        sessions = self._registry.sessions
         for order in orders:
             session = sessions.get(order.client_id)
             if session is None or not session.ready:
-                sink(order.ended(OutcomeKind.NOT_CONNECTED))
+                on_outcome(order.ended(OutcomeKind.NOT_CONNECTED))
             elif self.draining:
-                sink(order.ended(OutcomeKind.NOT_HANDED_OVER, DRAINED.text))
+                on_outcome(order.ended(OutcomeKind.NOT_HANDED_OVER, DRAINED.text))
             else:
-                session.submit(order, sink)
+                session.submit(order, on_outcome)
 
-    def execute_soon(
-        self, orders: list[Order[TCommand]], on_outcomes: Callable[[list[Outcome]], None]
-    ) -> None:
+    def execute_soon(self, orders: list[Order[TCommand]], on_outcomes: OnOutcomes) -> None:
         """`execute` from another thread; outcomes come in batches, on the service's loop."""
         if self._loop is None:
             on_outcomes([order.ended(OutcomeKind.NOT_CONNECTED) for order in orders])
             return
-        self._loop.call_soon_threadsafe(self.execute, orders, Coalesced(self._loop, on_outcomes))
+        self._loop.call_soon_threadsafe(self.execute, orders, Mailbox(self._loop, on_outcomes).put)
 
     def get_active_clients(self) -> list[str]:
         return list(self.get_active_connections())
@@ -99,11 +93,13 @@ class BidirectionalStreamingService(StreamHooks[TMessage, TCommand, TAck]):
     def get_active_connections(self) -> dict[str, Session]:
         """A snapshot by client id. Touch the sessions on the service's loop only."""
         return {
-            client_id: session for client_id, session in self._roster.sessions.copy().items() if session.ready
+            client_id: session
+            for client_id, session in self._registry.sessions.copy().items()
+            if session.ready
         }
 
     def is_client_connected(self, client_id: str) -> bool:
-        session = self._roster.sessions.get(client_id)
+        session = self._registry.sessions.get(client_id)
         return session is not None and session.ready
 
     # ---- for the server ----
@@ -113,20 +109,19 @@ class BidirectionalStreamingService(StreamHooks[TMessage, TCommand, TAck]):
         self.bind()
         if self.draining:
             await context.abort(DRAINED.code, DRAINED.text)
-        session = Session(self.config, self.deadlines, context, self._roster.leave)
+        session = Session(self.config, self.deadlines, context, self._registry.leave)
         liveness = Liveness(session, self.config, self.deadlines, self._ping)
         self._open.add(session)
-        end = CANCELLED
+        reason = CANCELLED
         try:
-            end = await self._run(session, request_iterator)
+            reason = await self._run(session, request_iterator)
         finally:
-            session.busy = True
-            session.close(end)
+            session.handler_returns(reason)
             liveness.stop()
             self._open.discard(session)
-            self._roster.leave(session)
-        if end not in (FINISHED, LOST):
-            await context.abort(end.code, end.text)
+            self._registry.leave(session)
+        if reason not in (FINISHED, LOST):
+            await context.abort(reason.code, reason.text)
 
     def bind(self) -> asyncio.AbstractEventLoop:
         """Make the running loop the owner, if there is none yet."""
@@ -154,7 +149,7 @@ class BidirectionalStreamingService(StreamHooks[TMessage, TCommand, TAck]):
             logger.warning("drain: not all acks came within %.1f s", self.config.drain_timeout)
         for stream in (*self._open, *self.controls):
             stream.close(DRAINED)
-        self._roster.end_grace()
+        self._registry.end_graces()
         if self._background:
             await asyncio.wait(self._background, timeout=self.config.drain_timeout)
 
@@ -170,91 +165,66 @@ class BidirectionalStreamingService(StreamHooks[TMessage, TCommand, TAck]):
         self.execute((order,), resolve)
         return await future
 
-    async def _run(self, session: Session, requests: AsyncIterable[TMessage]) -> StreamEnd:
+    async def _run(self, session: Session, requests: AsyncIterable[TMessage]) -> CloseReason:
         try:
             await self._converse(session, aiter(requests))
-            return session.end or FINISHED
+            return session.close_reason or FINISHED
         except ProtocolViolation as violation:
-            return violation.as_end()
+            return violation.as_close_reason()
         except InvalidMessage as error:
-            return ProtocolViolation(grpc.StatusCode.INVALID_ARGUMENT, str(error)).as_end()
+            return ProtocolViolation(grpc.StatusCode.INVALID_ARGUMENT, str(error)).as_close_reason()
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if session.end is None or task is None:
+            if session.close_reason is None or task is None:
                 raise
             task.uncancel()
-            return session.end
+            return session.close_reason
         except grpc.aio.BaseError:
-            return session.end or LOST
+            return session.close_reason or LOST
         except Exception:
             # The outermost loop of this stream: a failing hook must not leave it open and deaf.
             logger.exception("stream of client %s failed", session.client_id or "unknown")
             return FAILED
 
     async def _converse(self, session: Session, messages: AsyncIterator[TMessage]) -> None:
-        hello = await anext(messages, None)
-        if hello is None:
+        registration = await anext(messages, None)
+        if registration is None:
             return
-        if not await self._admit(session, hello):
+        await session.run_hook(self._admit(session, registration))
+        if session.has_ended():
             return
-        clock = session.loop.time
         async for message in messages:
-            session.last_seen = clock()
+            session.heard()
             try:
-                if self.client_id_of(message) != session.client_id:
-                    raise _another_client()
-                ack = self.ack_of(message)
-                if ack is None:
-                    await self._occupied(session, self.on_message(session, message))
-                elif session.acknowledge(*ack):
-                    self.on_acked(session, ack[0])
-                else:
-                    await self._occupied(session, self.on_orphan_ack(session, ack[1]))
+                await self._take(session, message)
             except InvalidMessage as error:
                 self.invalid_messages += 1
-                await self._occupied(session, self.on_invalid(session, message, error))
+                await session.run_hook(self.on_invalid(session, message, error))
             if session.has_ended():
                 return
 
-    async def _admit(self, session: Session, hello: TMessage) -> bool:
-        """False if the session was ended meanwhile."""
-        client_id = self.client_id_of(hello)
-        self.check_hello(hello)
-        session.busy = True
-        session.last_seen = session.loop.time()
-        if await self._roster.enter(session, client_id):
-            await self._announce(session, hello)
-        session.busy = False
-        session.ready = session.end is None and not session.held
-        return session.end is None
+    async def _admit(self, session: Session, registration: TMessage) -> None:
+        client_id = self.client_id_of(registration)
+        self.check_registration(registration)
+        await self._registry.enter(session, client_id, registration)
 
-    async def _announce(self, session: Session, hello: TMessage) -> None:
-        async def announce() -> None:
-            await self.on_connected(session, hello)
-            session.announced = True
-            session.predecessor = None
-
-        task = session.connecting = session.loop.create_task(announce())
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            # The client is gone already. The hook must finish what it has begun: its undoing comes after.
-            await asyncio.wait({task})
-            raise
-        finally:
-            session.connecting = None
-
-    async def _occupied(self, session: Session, work: Coroutine[Any, Any, None]) -> None:
-        session.busy = True
-        try:
-            await work
-        finally:
-            session.busy = False
+    async def _take(self, session: Session, message: TMessage) -> None:
+        if self.client_id_of(message) != session.client_id:
+            raise ProtocolViolation(
+                grpc.StatusCode.INVALID_ARGUMENT, "the client id changed in the middle of the stream"
+            )
+        ack = self.ack_of(message)
+        if ack is None:
+            await session.run_hook(self.on_message(session, message))
+        elif session.acknowledge(*ack):
+            self.on_acked(session, ack[0])
+        else:
+            await session.run_hook(self.on_orphan_ack(session, ack[1]))
 
     def _ping(self, session: Session) -> None:
         command = self.make_ping(session) if session.ready else None
-        if command is not None and session.post(command):
-            session.ping_id = self.command_id_of(command)
+        if command is not None:
+            session.ping(self.command_id_of(command), command)
 
     def _spawned(self, task: asyncio.Task[None]) -> None:
         self._background.discard(task)
@@ -263,9 +233,5 @@ class BidirectionalStreamingService(StreamHooks[TMessage, TCommand, TAck]):
 
     async def _quiet(self) -> None:
         for session in list(self._open):
-            while session.end is None and not session.quiet:
+            while not session.has_ended() and not session.quiet:
                 await asyncio.sleep(0.02)
-
-
-def _another_client() -> ProtocolViolation:
-    return ProtocolViolation(grpc.StatusCode.INVALID_ARGUMENT, "the client id changed in mid-stream")

@@ -1,23 +1,38 @@
-"""One client's stream."""
+"""One client's stream, from its first message to its end."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from enum import Enum
 from typing import Any
 
 import grpc
 
+from .close_reasons import LOST, CloseReason
 from .config import StreamingConfig
-from .conflicts import ConflictLines
+from .conflicts import ConflictQueues
 from .deadlines import Deadlines
-from .delivery import Delivery, Sink, Stage
-from .ending import LOST, StreamEnd
-from .order import Order
-from .outcome import OutcomeKind
+from .delivery import Delivery, Stage
+from .messages import OnOutcome, Order, OutcomeKind
+
+
+class Phase(Enum):
+    """A session goes from one to the next (HELD may be left out), and from any of them to ENDED."""
+
+    GREETING = "greeting"
+    """The client has not said anything yet."""
+    CONNECTING = "connecting"
+    """It has said who it is; the hook `on_connected` has not returned yet."""
+    HELD = "held"
+    """The service keeps commands back until it calls `release`."""
+    READY = "ready"
+    """Takes commands."""
+    ENDED = "ended"
+    """`close_reason` says why."""
 
 
 class Session:
-    """Hooks receive it. Everything here belongs to the event loop of the service.
+    """Hooks receive it. Everything here belongs to the event loop of the service; `ready` may be read anywhere.
 
     Messages leave through one writer: whoever appends starts it if none runs, and it writes until
     the outbox is empty. A write is never cancelled (that would poison the stream): a stuck one
@@ -25,9 +40,9 @@ class Session:
     """
 
     __slots__ = (
-        "_config", "_context", "_deadlines", "_leave", "_lines", "_outbox", "_pending", "_task", "_writer",
-        "announced", "busy", "client_id", "connecting", "departed", "end", "epoch", "held", "last_seen",
-        "loop", "ping_id", "predecessor", "ready", "resumed", "state", "writing_since",
+        "_busy", "_config", "_conflicts", "_context", "_deadlines", "_last_heard", "_on_close", "_outbox",
+        "_pending", "_ping_id", "_reader", "_writer", "_writing_since",
+        "client_id", "close_reason", "epoch", "loop", "phase", "resumed", "state",
     )  # fmt: skip
 
     def __init__(
@@ -35,42 +50,109 @@ class Session:
         config: StreamingConfig,
         deadlines: Deadlines,
         context: Any,
-        leave: Callable[["Session"], None],
+        on_close: Callable[["Session"], None],
     ) -> None:
         """Made by the stream's handler, in its own task."""
         self.client_id = ""
+        self.phase = Phase.GREETING
+        self.close_reason: CloseReason | None = None
         self.epoch = 0
         """Set by `on_connected`; what is stored for this session is guarded by it."""
         self.state: Any = None
         """The service's own: whatever its hooks keep per stream."""
-        self.end: StreamEnd | None = None
-        self.ready = False
-        """Takes commands: greeted, announced to the hooks and not ended."""
-        self.held = False
-        """Set by `on_connected` where the client has more to say before it takes commands; see `release`."""
         self.resumed = False
         """The client was never gone: it came back within the grace, or replaced its own stream."""
-        self.announced = False
-        self.busy = False
-        """A hook is working on what this stream said; meanwhile the stream is not read."""
-        self.departed = False
-        self.predecessor: Session | None = None
-        """Whom this one follows, until it is announced itself."""
-        self.connecting: asyncio.Task[None] | None = None
         self.loop = asyncio.get_running_loop()
-        self.last_seen = self.loop.time()
-        self.ping_id = ""
-        """Command id of the last ping."""
-        self.writing_since = 0.0
         self._config = config
         self._deadlines = deadlines
-        self._leave = leave
         self._context = context
-        self._task = asyncio.current_task()
+        self._on_close = on_close
+        self._reader = asyncio.current_task()
+        self._busy = False
+        self._last_heard = self.loop.time()
+        self._ping_id = ""
         self._writer: asyncio.Task[None] | None = None
+        self._writing_since = 0.0
         self._outbox: deque[Any] = deque()
         self._pending: dict[str, Delivery] = {}
-        self._lines = ConflictLines()
+        self._conflicts = ConflictQueues()
+
+    # ---- its phase ----
+
+    @property
+    def ready(self) -> bool:
+        """It takes commands."""
+        return self.phase is Phase.READY
+
+    def has_ended(self) -> bool:
+        return self.phase is Phase.ENDED
+
+    def register(self, client_id: str) -> None:
+        """The first message has come, from this client."""
+        self.client_id = client_id
+        self.phase = Phase.CONNECTING
+        self.heard()
+
+    def hold(self) -> None:
+        """For `on_connected`, where the client has more to say before it takes commands."""
+        if self.phase is Phase.CONNECTING:
+            self.phase = Phase.HELD
+
+    def connected(self) -> None:
+        """`on_connected` has returned."""
+        if self.phase is Phase.CONNECTING:
+            self.phase = Phase.READY
+
+    def release(self) -> None:
+        """The held session takes commands from now on."""
+        if self.phase is Phase.HELD:
+            self.phase = Phase.READY
+
+    def close(self, reason: CloseReason) -> None:
+        """End the stream; everything still open is answered at once. The first reason stays.
+
+        The handler stops reading now; if a hook is at work, as soon as that returns.
+        """
+        if self.has_ended():
+            return
+        self.phase = Phase.ENDED
+        self.close_reason = reason
+        self._on_close(self)
+        self._outbox.clear()
+        for delivery in list(self._pending.values()):
+            delivery.abandon(reason.text)
+        if self._reader is not None and not self._busy:
+            self._reader.cancel()
+
+    def handler_returns(self, reason: CloseReason) -> None:
+        """The stream's handler reads no further; `reason` counts unless the session was closed before."""
+        self._reader = None
+        self.close(reason)
+
+    # ---- its signs of life ----
+
+    def heard(self) -> None:
+        """The client has said something."""
+        self._last_heard = self.loop.time()
+
+    def silent_for(self, now: float) -> float:
+        """Seconds since the client was heard; 0 while a hook is at work, because the stream is not read then."""
+        return 0.0 if self._busy else now - self._last_heard
+
+    def stuck_for(self, now: float) -> float:
+        """Seconds that the present write has taken; 0 if there is none."""
+        return now - self._writing_since if self._writing_since else 0.0
+
+    async def run_hook(self, hook: Coroutine[Any, Any, None]) -> None:
+        """Let a hook work on what the client said. The stream is not read meanwhile: that is the back-pressure."""
+        self._busy = True
+        try:
+            await hook
+        finally:
+            self._busy = False
+            self.heard()
+
+    # ---- what goes to the client ----
 
     @property
     def context(self) -> Any:
@@ -87,31 +169,23 @@ class Session:
         """Nobody waits for an ack and nothing waits to be written."""
         return self._writer is None and not any(delivery.waiters for delivery in self._pending.values())
 
-    def has_ended(self) -> bool:
-        return self.end is not None
-
-    def release(self) -> None:
-        """The held session takes commands from now on."""
-        self.held = False
-        self.ready = self.end is None
-
-    def submit(self, order: Order[Any], sink: Sink) -> None:
-        """Take an order; `sink` gets exactly one outcome, perhaps before this returns."""
+    def submit(self, order: Order[Any], on_outcome: OnOutcome) -> None:
+        """Take an order; `on_outcome` is called exactly once, perhaps before this returns."""
         due = self.loop.time() + (order.timeout or self._config.handover_timeout)
         known = self._pending.get(order.command_id)
         if known is not None:
-            self._join(known, order, sink, due)
+            self._join(known, order, on_outcome, due)
             return
         refusal = self._refusal(order.command)
         if not refusal and len(self._pending) >= self._config.pending_limit:
             refusal = "too many commands without ack"
         if refusal:
-            sink(order.ended(OutcomeKind.NOT_HANDED_OVER, refusal))
+            on_outcome(order.ended(OutcomeKind.NOT_HANDED_OVER, refusal))
             return
-        delivery = Delivery(self, order, sink, due)
+        delivery = Delivery(self, order, on_outcome, due)
         self._pending[order.command_id] = delivery
         self._deadlines.add(delivery, due)
-        if self._lines.join(delivery):
+        if self._conflicts.join(delivery):
             self._put(delivery)
 
     def post(self, message: Any) -> bool:
@@ -121,51 +195,40 @@ class Session:
         self._put(message)
         return True
 
+    def ping(self, command_id: str, command: Any) -> None:
+        """Send a command of which only the ack's arrival counts."""
+        if self.post(command):
+            self._ping_id = command_id
+
     def acknowledge(self, command_id: str, ack: Any) -> bool:
         """False if nobody waits for this ack. Only this client's own commands can be meant.
 
-        The ack of an earlier attempt ends a command that still stands in line: it is not sent again.
+        The ack of an earlier attempt ends a command that is still queued: it is not sent again.
         """
         delivery = self._pending.get(command_id)
         if delivery is None:
-            return command_id == self.ping_id
+            return command_id == self._ping_id
         return delivery.finish(OutcomeKind.ACKED, ack)
 
-    def close(self, end: StreamEnd) -> None:
-        """End the stream; everything still open is answered at once. The first reason stays.
-
-        The handler stops reading now; if a hook is at work, as soon as that returns.
-        """
-        if self.end is not None:
-            return
-        self.end = end
-        self.ready = False
-        self._leave(self)
-        self._outbox.clear()
-        for delivery in list(self._pending.values()):
-            delivery.abandon(end.text)
-        if self._task is not None and not self.busy:
-            self._task.cancel()
-
     def forget(self, delivery: Delivery) -> None:
-        """A delivery has ended: the next of its conflict class may go."""
+        """A delivery has ended: the next of its conflict class may be sent."""
         self._pending.pop(delivery.order.command_id, None)
         self._deadlines.discard(delivery)
-        following = self._lines.leave(delivery)
-        if following is not None and self.end is None:
+        following = self._conflicts.leave(delivery)
+        if following is not None and not self.has_ended():
             self._put(following)
 
     def _refusal(self, message: Any) -> str:
-        if self.end is not None:
-            return self.end.text
+        if self.close_reason is not None:
+            return self.close_reason.text
         if len(self._outbox) >= self._config.outbox_limit:
             return "the outbox is full"
         if message.ByteSize() > self._config.max_message_bytes:
             return "the message is too large"
         return ""
 
-    def _join(self, known: Delivery, order: Order[Any], sink: Sink, due: float) -> None:
-        known.attach(order, sink)
+    def _join(self, known: Delivery, order: Order[Any], on_outcome: OnOutcome, due: float) -> None:
+        known.attach(order, on_outcome)
         if due > known.due:
             self._deadlines.discard(known)
             known.due = due
@@ -190,9 +253,9 @@ class Session:
         except grpc.aio.BaseError:
             self.close(LOST)
         finally:
-            self.writing_since = 0.0
+            self._writing_since = 0.0
             self._writer = None
 
     async def _write(self, message: Any) -> None:
-        self.writing_since = self.loop.time()
+        self._writing_since = self.loop.time()
         await self._context.write(message)

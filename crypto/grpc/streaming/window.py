@@ -15,7 +15,7 @@ class Window:
         self._waiters: deque[tuple[int, Future[None]]] = deque()
 
     def acquire(self, places: int) -> Future[None] | None:
-        """At most `size`. None: they are yours. Else wait for the future."""
+        """Ask for at most `size` places. None: they are yours now. Else they are yours once the future is done."""
         with self._lock:
             if not self._waiters and self._free >= places:
                 self._free -= places

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from crypto.grpc.streaming import Courier, Outcome, OutcomeKind, get_streaming_service
+from crypto.grpc.streaming import ControlProtocol, Courier, Outcome, OutcomeKind, get_streaming_service
 from crypto.services import conversion
 from crypto.services.batching import Batcher
 from crypto.services.ledger.attempt import CryptoOrder
@@ -46,39 +46,39 @@ def submit(address: str, orders: list[CryptoOrder], on_outcomes: Callable[[list[
         courier().submit(address, orders, on_outcomes)
 
 
+class CryptoControlProtocol(ControlProtocol[DjangoCommand]):
+    """Orders and outcomes as `CommandBatch` and `AckBatch`."""
+
+    def open(self, channel: Any) -> Any:
+        return CryptoStreamingServiceStub(channel).ExecuteCommands()
+
+    def pack(self, orders: Iterable[CryptoOrder]) -> CommandBatch:
+        return CommandBatch(
+            orders=[
+                CommandOrder(
+                    client_id=order.client_id,
+                    command=order.command,
+                    timeout_ms=round(order.timeout * 1000),
+                    conflict_class=order.conflict_class,
+                )
+                for order in orders
+            ]
+        )
+
+    def unpack(self, reply: AckBatch) -> list[Outcome]:
+        return [
+            Outcome(o.client_id, o.command_id, KINDS.get(o.outcome, OutcomeKind.TIMED_OUT), o.ack, o.reason)
+            for o in reply.outcomes
+        ]
+
+    def on_unclaimed(self, outcomes: list[Outcome]) -> None:
+        """Acks that come after the courier had given their node up are still the truth."""
+        acks = [conversion.ack(UUID(o.client_id), o.ack) for o in outcomes if o.kind is OutcomeKind.ACKED]
+        if acks:
+            _late.put_many(acks)
+
+
 @lru_cache(maxsize=1)
 def courier() -> Courier[DjangoCommand]:
     """This process' courier, made on first use so that no channel is older than a fork."""
-    return Courier(open_call=_open_call, pack=_pack, unpack=_unpack, on_unclaimed=_land_late)
-
-
-def _land_late(outcomes: list[Outcome]) -> None:
-    """Acks that come after the courier had given their node up are still the truth."""
-    acks = [conversion.ack(UUID(o.client_id), o.ack) for o in outcomes if o.kind is OutcomeKind.ACKED]
-    if acks:
-        _late.put_many(acks)
-
-
-def _open_call(channel: Any) -> Any:
-    return CryptoStreamingServiceStub(channel).ExecuteCommands()
-
-
-def _pack(orders: Iterable[CryptoOrder]) -> CommandBatch:
-    return CommandBatch(
-        orders=[
-            CommandOrder(
-                client_id=order.client_id,
-                command=order.command,
-                timeout_ms=round(order.timeout * 1000),
-                conflict_class=order.conflict_class,
-            )
-            for order in orders
-        ]
-    )
-
-
-def _unpack(reply: AckBatch) -> list[Outcome]:
-    return [
-        Outcome(o.client_id, o.command_id, KINDS.get(o.outcome, OutcomeKind.TIMED_OUT), o.ack, o.reason)
-        for o in reply.outcomes
-    ]
+    return Courier(CryptoControlProtocol())

@@ -5,7 +5,7 @@ import time
 
 from crypto.grpc.streaming import Courier, CourierConfig, Order, OutcomeKind, StreamingConfig
 from tests.bots.bot import connected_bot
-from tests.bots.grpc.services.wire import open_control, pack_orders, unpack_outcomes
+from tests.bots.grpc.services.wire import BotControlProtocol
 from tests.bots.server import BotServer, bot_server
 from tests.bots.wire.bots_pb2 import BotCommand, Start, Stop
 
@@ -51,7 +51,7 @@ async def test_silence_drops_the_session_and_the_client_may_come_back() -> None:
 
 async def test_a_courier_in_a_black_hole_answers_every_order_in_time(server: BotServer) -> None:
     config = CourierConfig(margin=0.2, connect_timeout=0.5)
-    carrier = Courier(open_control, pack_orders, unpack_outcomes, config=config)
+    carrier = Courier(BotControlProtocol(), config=config)
 
     async def go(command_id: str) -> OutcomeKind:
         command = BotCommand(command_id=command_id, start=Start())
@@ -68,7 +68,7 @@ async def test_a_courier_in_a_black_hole_answers_every_order_in_time(server: Bot
 
 
 async def test_a_node_that_never_answers_has_got_nothing(server: BotServer) -> None:
-    carrier = Courier(open_control, pack_orders, unpack_outcomes, config=CourierConfig(connect_timeout=0.3))
+    carrier = Courier(BotControlProtocol(), config=CourierConfig(connect_timeout=0.3))
     async with hole_to(server.address) as hole:
         hole.swallow()
         order = Order("b1", "c1", BotCommand(command_id="c1", start=Start()), 5.0)

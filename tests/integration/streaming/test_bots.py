@@ -15,7 +15,7 @@ from crypto.grpc.streaming import (
 from tests.bots.bot import connected_bot
 from tests.bots.grpc.services.commands import BotCommandClient, start_all, stop_all
 from tests.bots.grpc.services.handlers import Servicer, grpc_handlers
-from tests.bots.grpc.services.wire import open_control, pack_orders, unpack_outcomes
+from tests.bots.grpc.services.wire import BotControlProtocol
 from tests.bots.server import BotServer
 from tests.bots.wire.bots_pb2_grpc import add_BotStreamingServicer_to_server
 
@@ -65,7 +65,7 @@ async def test_batches_go_through_the_courier(server: BotServer) -> None:
     names = ["b1", "b2", "b3"]
     async with connected_bot(server.address, "b1"), connected_bot(server.address, "b2"):
         await until(lambda: len(server.streams.get_active_clients()) == 2)
-        courier = Courier(open_control, pack_orders, unpack_outcomes)
+        courier = Courier(BotControlProtocol())
         started = await asyncio.to_thread(start_all, courier, server.address, names)
         stopped = await asyncio.to_thread(stop_all, courier, server.address, names)
         await asyncio.to_thread(courier.close)

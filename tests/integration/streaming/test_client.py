@@ -37,10 +37,10 @@ with ThreadPoolExecutor(40) as threads:
 CARELESS = """
 import sys
 from crypto.grpc.streaming import Courier, Order
-from tests.bots.grpc.services.wire import open_control, pack_orders, unpack_outcomes
+from tests.bots.grpc.services.wire import BotControlProtocol
 from tests.bots.wire.bots_pb2 import BotCommand, Start
 
-courier = Courier(open_control, pack_orders, unpack_outcomes)
+courier = Courier(BotControlProtocol())
 courier.execute(sys.argv[1], [Order("nobody", "c1", BotCommand(command_id="c1", start=Start()))]).result()
 courier.submit(sys.argv[1], [Order("b1", "c2", BotCommand(command_id="c2", start=Start()), 30.0)], print)
 """

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -12,7 +11,7 @@ import pytest
 
 from crypto.grpc.streaming import Courier, CourierConfig, Order, Outcome, OutcomeKind
 from tests.bots.bot import Bot, connected_bot
-from tests.bots.grpc.services.wire import open_control, pack_orders, unpack_outcomes
+from tests.bots.grpc.services.wire import BotControlProtocol
 from tests.bots.server import BotServer
 from tests.bots.wire.bots_pb2 import BotCommand, Start, UpdateConfig
 
@@ -22,10 +21,8 @@ from .waiting import until
 NOWHERE = "127.0.0.1:1"
 
 
-def courier(
-    config: CourierConfig | None = None, on_unclaimed: Callable[[list[Outcome]], None] | None = None
-) -> Courier[BotCommand]:
-    return Courier(open_control, pack_orders, unpack_outcomes, config=config, on_unclaimed=on_unclaimed)
+def courier(config: CourierConfig | None = None) -> Courier[BotCommand]:
+    return Courier(BotControlProtocol(), config=config)
 
 
 def order(bot_id: str = "b1", timeout: float = 5.0, command_id: str = "") -> Order[BotCommand]:
@@ -147,8 +144,8 @@ async def test_a_node_killed_in_mid_flight_then_back() -> None:
 
 
 async def test_a_frozen_node_times_out_and_its_late_word_is_not_lost() -> None:
-    unclaimed: list[Outcome] = []
-    carrier = courier(CourierConfig(margin=0.3), unclaimed.extend)
+    protocol = BotControlProtocol()
+    carrier = Courier(protocol, config=CourierConfig(margin=0.3))
     with node() as running:
         async with connected_bot(running.address, "b1") as bot:
             await until_reached(carrier, running.address, "b1")
@@ -162,8 +159,8 @@ async def test_a_frozen_node_times_out_and_its_late_word_is_not_lost() -> None:
             await bot.ack("late")
             assert (await asyncio.wait_for(waiting, 3)).kind is OutcomeKind.TIMED_OUT
             running.thaw()
-            await until(lambda: len(unclaimed) == 1)
-            assert unclaimed[0].command_id == "late"
+            await until(lambda: len(protocol.unclaimed) == 1)
+            assert protocol.unclaimed[0].command_id == "late"
     await asyncio.to_thread(carrier.close)
 
 
@@ -171,8 +168,10 @@ async def test_acks_for_a_caller_that_is_gone_are_kept_by_the_node(server: BotSe
     async with connected_bot(server.address, "b1", silent=True) as bot:
         await until(lambda: server.streams.is_client_connected("b1"))
         async with grpc.aio.insecure_channel(server.address) as channel:
-            call = open_control(channel)
-            await call.write(pack_orders([order(command_id="c1"), order(command_id="c2", timeout=0.3)]))
+            call = BotControlProtocol().open(channel)
+            await call.write(
+                BotControlProtocol().pack([order(command_id="c1"), order(command_id="c2", timeout=0.3)])
+            )
             await bot.received(2)
             call.cancel()
         await bot.ack("c1")
@@ -185,8 +184,8 @@ async def test_a_caller_that_half_closes_still_gets_every_outcome(server: BotSer
     async with connected_bot(server.address, "b1", silent=True) as bot:
         await until(lambda: server.streams.is_client_connected("b1"))
         async with grpc.aio.insecure_channel(server.address) as channel:
-            call = open_control(channel)
-            await call.write(pack_orders([order(command_id="c1")]))
+            call = BotControlProtocol().open(channel)
+            await call.write(BotControlProtocol().pack([order(command_id="c1")]))
             await call.done_writing()
             await bot.received(1)
             await bot.ack("c1")
@@ -241,7 +240,7 @@ async def test_closing_answers_what_is_under_way(server: BotServer) -> None:
 
 
 async def test_a_courier_may_live_on_the_callers_loop(server: BotServer) -> None:
-    carrier = Courier(open_control, pack_orders, unpack_outcomes, loop=asyncio.get_running_loop())
+    carrier = Courier(BotControlProtocol(), loop=asyncio.get_running_loop())
     async with connected_bot(server.address, "b1"):
         await until(lambda: server.streams.is_client_connected("b1"))
         assert (await carrier.call(server.address, order())).kind is OutcomeKind.ACKED

@@ -87,7 +87,7 @@ async def test_a_client_refused_on_connect_was_never_there(
     assert not server.streams.is_client_connected("b1")
 
 
-async def test_a_hello_found_invalid_by_a_hook_ends_the_stream(
+async def test_a_registration_found_invalid_by_a_hook_ends_the_stream(
     server: BotServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(session: Session, message: BotMessage) -> None:
@@ -126,7 +126,7 @@ async def test_connect_hooks_of_one_client_never_overlap(
         assert server.streams.events == ["connected b1", "resumed b1"]
 
 
-async def test_a_silent_connection_is_closed_after_the_hello_timeout(quick_server: BotServer) -> None:
+async def test_a_connection_without_a_first_message_is_closed(quick_server: BotServer) -> None:
     async with grpc.aio.insecure_channel(quick_server.address) as channel:
         assert (await Bot("b1", channel).ended())[0] is grpc.StatusCode.DEADLINE_EXCEEDED
 

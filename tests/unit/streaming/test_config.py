@@ -17,7 +17,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"ping_interval": 0}, {"hello_timeout": -1}, {"outbox_limit": 0}, {"heartbeat_timeout": 10}],
+    [{"ping_interval": 0}, {"registration_timeout": -1}, {"outbox_limit": 0}, {"heartbeat_timeout": 10}],
 )
 def test_nonsense_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):

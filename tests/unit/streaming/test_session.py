@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crypto.grpc.streaming import Order, Outcome, OutcomeKind, Session, StreamingConfig
+from crypto.grpc.streaming.close_reasons import LOST
 from crypto.grpc.streaming.deadlines import Deadlines
-from crypto.grpc.streaming.ending import LOST
+from crypto.grpc.streaming.delivery import Stage
 from tests.bots.wire.bots_pb2 import BotCommand, CommandAck, Start
 
 UNSEEN = (OutcomeKind.NOT_HANDED_OVER, OutcomeKind.NOT_CONNECTED)
@@ -36,23 +37,31 @@ class Transport:
         self._gate.release()
 
 
-def session_on(transport: Any) -> Session:
-    """With nobody reading: there is no handler to cancel."""
+async def session_on(transport: Any) -> Session:
+    """Its handler's task is over: there is nobody to cancel."""
     config = StreamingConfig(outbox_limit=6, pending_limit=10)
-    session = Session(config, Deadlines(asyncio.get_running_loop()), transport, lambda session: None)
-    session.busy = True
-    return session
+    deadlines = Deadlines(asyncio.get_running_loop())
+
+    async def handler() -> Session:
+        return Session(config, deadlines, transport, lambda session: None)
+
+    return await asyncio.create_task(handler())
 
 
 class World:
     """The session and, beside it, what must hold at every step."""
 
-    def __init__(self) -> None:
-        self.transport = Transport()
-        self.session = session_on(self.transport)
+    def __init__(self, transport: Transport, session: Session) -> None:
+        self.transport = transport
+        self.session = session
         self.told: list[list[Outcome]] = []
         self.orders: list[Order[BotCommand]] = []
         self.acked: set[str] = set()
+
+    @classmethod
+    async def begin(cls) -> "World":
+        transport = Transport()
+        return cls(transport, await session_on(transport))
 
     def submit(self, number: int, waits: bool, conflict_class: str) -> None:
         command = BotCommand(command_id=f"c{number}", start=Start())
@@ -78,7 +87,7 @@ class World:
                 self.check_outcome(order, outcome)
         running: dict[str, int] = {}
         for delivery in self.session._pending.values():
-            if delivery.stage in (1, 2) and delivery.order.conflict_class:
+            if delivery.stage in (Stage.QUEUED, Stage.SENT) and delivery.order.conflict_class:
                 name = delivery.order.conflict_class
                 running[name] = running.get(name, 0) + 1
         assert all(count == 1 for count in running.values())
@@ -115,7 +124,7 @@ steps = st.one_of(
 @given(st.lists(steps, max_size=60))
 def test_every_order_is_told_once_and_told_the_truth(script: list[tuple[Any, ...]]) -> None:
     async def run() -> None:
-        world = World()
+        world = await World.begin()
         acts: dict[str, Callable[..., None]] = {
             "submit": world.submit,
             "ack": world.ack,
@@ -146,7 +155,7 @@ def test_every_order_is_told_once_and_told_the_truth(script: list[tuple[Any, ...
 @given(st.lists(st.tuples(numbers, st.sampled_from(["", "a"])), min_size=1, max_size=6))
 def test_what_is_unseen_was_never_written(wanted: list[tuple[int, str]]) -> None:
     async def run() -> None:
-        world = World()
+        world = await World.begin()
         for number, conflict_class in wanted:
             world.submit(number, True, conflict_class)
         await turn()
@@ -167,10 +176,10 @@ async def test_a_broken_write_ends_the_session() -> None:
         async def write(self, command: BotCommand) -> None:
             raise grpc.aio.UsageError("RPC already finished.")
 
-    session = session_on(Broken())
+    session = await session_on(Broken())
     outcomes: list[Outcome] = []
     session.submit(Order("b1", "c1", BotCommand(command_id="c1"), 5.0), outcomes.append)
     await turn()
-    assert session.end is LOST
+    assert session.close_reason is LOST
     assert [outcome.kind for outcome in outcomes] == [OutcomeKind.CONNECTION_LOST]
     session._deadlines.close()

@@ -18,7 +18,7 @@ from crypto.services.reports.inbox import Store
 from crypto.wire.crypto_streaming_pb2 import ClientMessage
 
 AHEAD = timedelta(minutes=5)
-"""A client's clock may be ahead by this; what claims to be from later is dated now, lest it outrank all to come."""
+"""How far ahead a client's clock may be. A later time counts as now: it would outrank every report to come."""
 STEP = Decimal(10) ** -PLACES
 EXACT = Context(prec=2 * DIGITS)
 

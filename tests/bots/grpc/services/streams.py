@@ -7,9 +7,9 @@ import grpc
 from crypto.exceptions import InvalidMessage
 from crypto.grpc.streaming import (
     BidirectionalStreamingService,
+    CloseReason,
     ProtocolViolation,
     Session,
-    StreamEnd,
     StreamingConfig,
 )
 from tests.bots.wire.bots_pb2 import BotCommand, BotMessage, CommandAck, Goodbye, Ping
@@ -24,7 +24,7 @@ class BotStreams(BidirectionalStreamingService[BotMessage, BotCommand, CommandAc
         self.profits: dict[str, float] = {}
         self.orphans: list[str] = []
         self.seen = 0
-        """Hellos so far."""
+        """Streams that have registered so far."""
 
     def client_id_of(self, message: BotMessage) -> str:
         if not message.bot_id:
@@ -37,7 +37,7 @@ class BotStreams(BidirectionalStreamingService[BotMessage, BotCommand, CommandAc
     def ack_of(self, message: BotMessage) -> tuple[str, CommandAck] | None:
         return (message.ack.command_id, message.ack) if message.HasField("ack") else None
 
-    def check_hello(self, message: BotMessage) -> None:
+    def check_registration(self, message: BotMessage) -> None:
         self.seen += 1
         if not message.HasField("hello"):
             raise ProtocolViolation(grpc.StatusCode.FAILED_PRECONDITION, "say hello first")
@@ -53,7 +53,7 @@ class BotStreams(BidirectionalStreamingService[BotMessage, BotCommand, CommandAc
             raise InvalidMessage("a bot never loses")
         self.profits[session.client_id] = message.report.profit
 
-    async def on_disconnected(self, session: Session, reason: StreamEnd) -> None:
+    async def on_disconnected(self, session: Session, reason: CloseReason) -> None:
         self.events.append(f"disconnected {session.client_id}: {reason.name}")
 
     async def on_orphan_ack(self, session: Session, ack: CommandAck) -> None:

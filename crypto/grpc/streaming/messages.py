@@ -1,10 +1,13 @@
-"""How one order ended."""
+"""What callers hand in and what they get back: an order for a client, and how it ended."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, unique
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from crypto.exceptions import ClientNotConnectedError, CommandError, CommandTimeoutError
+
+TCommand = TypeVar("TCommand")
 
 
 @unique
@@ -20,13 +23,15 @@ class OutcomeKind(Enum):
     TIMED_OUT = "timed out"
     """Written, no ack in time. Whether it took effect is unknown."""
     CONNECTION_LOST = "connection lost"
-    """Written, then the way broke. Whether it took effect is unknown."""
+    """Written, then the connection broke. Whether it took effect is unknown."""
     INVALID = "invalid"
     """The order itself is malformed. The client has not seen the command."""
 
 
 @dataclass(slots=True)
 class Outcome:
+    """How one order ended."""
+
     client_id: str
     command_id: str
     kind: OutcomeKind
@@ -35,7 +40,7 @@ class Outcome:
     reason: str = ""
 
     def ack_or_raise(self) -> Any:
-        """The ack, or the error a caller that waits for it should see."""
+        """The ack, or the error that a caller who waits for it should see."""
         if self.kind is OutcomeKind.ACKED:
             return self.ack
         raise self.error()
@@ -48,3 +53,26 @@ class Outcome:
         if kind in (OutcomeKind.TIMED_OUT, OutcomeKind.CONNECTION_LOST):
             return CommandTimeoutError(text)
         return CommandError(text)
+
+
+@dataclass(slots=True)
+class Order(Generic[TCommand]):
+    """One command on its way to one client."""
+
+    client_id: str
+    command_id: str
+    command: TCommand
+    timeout: float = 0.0
+    """Seconds to wait for the ack; 0: hand over and do not wait."""
+    conflict_class: str = ""
+    """Commands of one client that share a class run one after the other; empty: no ordering."""
+
+    def ended(self, kind: OutcomeKind, reason: str = "") -> Outcome:
+        """Its outcome where there is no ack."""
+        return Outcome(self.client_id, self.command_id, kind, None, reason)
+
+
+OnOutcome = Callable[[Outcome], None]
+"""Called once for each order. It must not raise."""
+OnOutcomes = Callable[[list[Outcome]], None]
+"""The same for many orders: called with all that came together. It must neither block nor raise."""
