@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from crypto.grpc.streaming import Order, Outcome, OutcomeKind
+from crypto.ids import canonical_id
 from crypto.services import conversion
 from crypto.services.delivery.transport import KINDS
 from crypto.services.ledger.attempt import CryptoOrder
@@ -44,4 +45,4 @@ async def keep_acks(inbox: Inbox, outcomes: list[Outcome]) -> None:
     """Settle acks that could not be passed on because their caller is gone."""
     for outcome in outcomes:
         if outcome.kind is OutcomeKind.ACKED:
-            inbox.put(record_acks, conversion.ack(UUID(outcome.client_id), outcome.ack))
+            inbox.put(record_acks, conversion.ack(UUID(canonical_id(outcome.client_id)), outcome.ack))

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
-from uuid import UUID
 
 import grpc
 
@@ -13,6 +12,7 @@ from crypto.grpc.services import control
 from crypto.grpc.services.answer import command_ack
 from crypto.grpc.services.stream import CryptoStreams
 from crypto.grpc.streaming import ControlStream
+from crypto.ids import read_uuid
 from crypto.models import Source, State
 from crypto.services.delivery.dispatcher import dispatcher
 from crypto.services.ledger.attempt import Result
@@ -73,11 +73,11 @@ class CryptoServicer(CryptoStreamingServiceServicer):
 
     async def _execute(self, request: SendCommandRequest, timeout: float | None, context: Context) -> Result:
         """Aborts with INVALID_ARGUMENT where the request itself is malformed."""
-        try:
-            client_id = UUID(request.client_id)
-            command = from_wire(request.command)
-        except ValueError:
+        client_id = read_uuid(request.client_id)
+        if client_id is None:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "client_id is not a UUID")
+        try:
+            command = from_wire(request.command)
         except InvalidParameters as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         wire_id = request.command.command_id

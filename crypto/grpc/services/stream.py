@@ -23,6 +23,7 @@ from crypto.grpc.streaming import (
     Session,
     StreamingConfig,
 )
+from crypto.ids import read_uuid
 from crypto.services import conversion
 from crypto.services.delivery.dispatcher import dispatcher
 from crypto.services.fleet.node_lease import NodeLease
@@ -86,12 +87,8 @@ class CryptoStreams(BidirectionalStreamingService[ClientMessage, DjangoCommand, 
         return message.command_ack.command_id, message.command_ack
 
     def check_registration(self, message: ClientMessage) -> None:
-        try:
-            canonical = str(UUID(message.client_id))
-        except ValueError:
-            raise _refused(f"client_id is not a UUID: {message.client_id[:64]!r}") from None
-        if message.client_id != canonical:
-            raise _refused(f"client_id must be written as {canonical}")
+        if read_uuid(message.client_id) is None:
+            raise _refused(f"client_id is not a UUID: {message.client_id[:64]!r}")
         if message.WhichOneof("payload") != "register":
             raise ProtocolViolation(
                 grpc.StatusCode.FAILED_PRECONDITION, "the first message must be `register`"
@@ -101,7 +98,7 @@ class CryptoStreams(BidirectionalStreamingService[ClientMessage, DjangoCommand, 
         return registry["ping"]().to_wire(uuid4())
 
     async def on_connected(self, session: Session, message: ClientMessage) -> None:
-        id = UUID(message.client_id)
+        id = UUID(session.client_id)
         try:
             came = arrival(id, self._node.id, message)
         except InvalidMessage as error:

@@ -24,10 +24,14 @@ class Owner(Protocol):
 class Delivery:
     """Every waiter gets exactly one outcome. Belongs to the session's event loop."""
 
-    __slots__ = ("due", "order", "session", "slot", "stage", "waiters")
+    __slots__ = ("due", "key", "order", "session", "slot", "stage", "waiters")
 
-    def __init__(self, session: Owner, order: Order[Any], on_outcome: OnOutcome, due: float) -> None:
+    def __init__(
+        self, session: Owner, key: str, order: Order[Any], on_outcome: OnOutcome, due: float
+    ) -> None:
+        """`key`: the command's canonical id."""
         self.session = session
+        self.key = key
         self.order = order
         self.due = due
         self.slot = 0

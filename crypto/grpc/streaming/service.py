@@ -70,9 +70,9 @@ class BidirectionalStreamingService(StreamHooks[TMessage, TCommand, TAck]):
 
     def execute(self, orders: Iterable[Order[TCommand]], on_outcome: OnOutcome) -> None:
         """Each order gets exactly one outcome, told to `on_outcome` on this loop, perhaps before this returns."""
-        sessions = self._registry.sessions
+        find = self._registry.find
         for order in orders:
-            session = sessions.get(order.client_id)
+            session = find(order.client_id)
             if session is None or not session.ready:
                 on_outcome(order.ended(OutcomeKind.NOT_CONNECTED))
             elif self.draining:
@@ -99,7 +99,7 @@ class BidirectionalStreamingService(StreamHooks[TMessage, TCommand, TAck]):
         }
 
     def is_client_connected(self, client_id: str) -> bool:
-        session = self._registry.sessions.get(client_id)
+        session = self._registry.find(client_id)
         return session is not None and session.ready
 
     # ---- for the server ----
@@ -209,7 +209,7 @@ class BidirectionalStreamingService(StreamHooks[TMessage, TCommand, TAck]):
         await self._registry.enter(session, client_id, registration)
 
     async def _take(self, session: Session, message: TMessage) -> None:
-        if self.client_id_of(message) != session.client_id:
+        if not session.is_of(self.client_id_of(message)):
             raise ProtocolViolation(
                 grpc.StatusCode.INVALID_ARGUMENT, "the client id changed in the middle of the stream"
             )

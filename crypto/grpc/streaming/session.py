@@ -8,6 +8,8 @@ from typing import Any
 
 import grpc
 
+from crypto.ids import canonical_id
+
 from .close_reasons import LOST, CloseReason
 from .config import StreamingConfig
 from .conflicts import ConflictQueues
@@ -88,10 +90,14 @@ class Session:
         return self.phase is Phase.ENDED
 
     def register(self, client_id: str) -> None:
-        """The first message has come, from this client."""
-        self.client_id = client_id
+        """The first message has come, from this client, however it spells its id."""
+        self.client_id = canonical_id(client_id)
         self.phase = Phase.CONNECTING
         self.heard()
+
+    def is_of(self, client_id: str) -> bool:
+        """Whether this is its client's id, however it is spelled."""
+        return client_id == self.client_id or canonical_id(client_id) == self.client_id
 
     def hold(self) -> None:
         """For `on_connected`, where the client has more to say before it takes commands."""
@@ -172,7 +178,8 @@ class Session:
     def submit(self, order: Order[Any], on_outcome: OnOutcome) -> None:
         """Take an order; `on_outcome` is called exactly once, perhaps before this returns."""
         due = self.loop.time() + (order.timeout or self._config.handover_timeout)
-        known = self._pending.get(order.command_id)
+        key = canonical_id(order.command_id)
+        known = self._pending.get(key)
         if known is not None:
             self._join(known, order, on_outcome, due)
             return
@@ -182,8 +189,8 @@ class Session:
         if refusal:
             on_outcome(order.ended(OutcomeKind.NOT_HANDED_OVER, refusal))
             return
-        delivery = Delivery(self, order, on_outcome, due)
-        self._pending[order.command_id] = delivery
+        delivery = Delivery(self, key, order, on_outcome, due)
+        self._pending[key] = delivery
         self._deadlines.add(delivery, due)
         if self._conflicts.join(delivery):
             self._put(delivery)
@@ -198,21 +205,22 @@ class Session:
     def ping(self, command_id: str, command: Any) -> None:
         """Send a command of which only the ack's arrival counts."""
         if self.post(command):
-            self._ping_id = command_id
+            self._ping_id = canonical_id(command_id)
 
     def acknowledge(self, command_id: str, ack: Any) -> bool:
         """False if nobody waits for this ack. Only this client's own commands can be meant.
 
         The ack of an earlier attempt ends a command that is still queued: it is not sent again.
         """
-        delivery = self._pending.get(command_id)
+        key = canonical_id(command_id)
+        delivery = self._pending.get(key)
         if delivery is None:
-            return command_id == self._ping_id
+            return key == self._ping_id
         return delivery.finish(OutcomeKind.ACKED, ack)
 
     def forget(self, delivery: Delivery) -> None:
         """A delivery has ended: the next of its conflict class may be sent."""
-        self._pending.pop(delivery.order.command_id, None)
+        self._pending.pop(delivery.key, None)
         self._deadlines.discard(delivery)
         following = self._conflicts.leave(delivery)
         if following is not None and not self.has_ended():

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from crypto.ids import canonical_id
+
 from .close_reasons import FINISHED, REPLACED, CloseReason
 from .config import StreamingConfig
 from .deadlines import Deadlines
@@ -44,7 +46,7 @@ class SessionRegistry:
 
     def __init__(self, owner: Owner) -> None:
         self.sessions: dict[str, Session] = {}
-        """The newest session of each client."""
+        """The newest session of each client, by its canonical id."""
         self._owner = owner
         self._connecting: dict[str, asyncio.Task[None]] = {}
         """`on_connected` at work, by client: never two at once for one of them."""
@@ -54,9 +56,10 @@ class SessionRegistry:
 
     async def enter(self, session: Session, client_id: str, message: Any) -> None:
         """Take the client over from whoever had it, and tell the hooks, unless the session ends meanwhile."""
+        session.register(client_id)
+        client_id = session.client_id
         previous = self.sessions.get(client_id)
         self.sessions[client_id] = session
-        session.register(client_id)
         if previous is not None:
             previous.close(REPLACED)
         while (connecting := self._connecting.get(client_id)) is not None:
@@ -69,6 +72,10 @@ class SessionRegistry:
         session.resumed = client_id in self._announced
         await self._connect(session, message)
         session.connected()
+
+    def find(self, client_id: str) -> Session | None:
+        """The client's newest session, however the id is spelled; from any thread."""
+        return self.sessions.get(client_id) or self.sessions.get(canonical_id(client_id))
 
     def leave(self, session: Session) -> None:
         """A session ended. The hooks hear of it after the grace, unless the client is back."""

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from crypto.grpc.streaming import ControlProtocol, Courier, Outcome, OutcomeKind, get_streaming_service
+from crypto.ids import canonical_id
 from crypto.services import conversion
 from crypto.services.batching import Batcher
 from crypto.services.ledger.attempt import CryptoOrder
@@ -73,7 +74,11 @@ class CryptoControlProtocol(ControlProtocol[DjangoCommand]):
 
     def on_unclaimed(self, outcomes: list[Outcome]) -> None:
         """Acks that come after the courier had given their node up are still the truth."""
-        acks = [conversion.ack(UUID(o.client_id), o.ack) for o in outcomes if o.kind is OutcomeKind.ACKED]
+        acks = [
+            conversion.ack(UUID(canonical_id(o.client_id)), o.ack)
+            for o in outcomes
+            if o.kind is OutcomeKind.ACKED
+        ]
         if acks:
             _late.put_many(acks)
 

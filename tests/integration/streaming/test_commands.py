@@ -90,6 +90,32 @@ async def test_no_client_can_ack_for_another(server: BotServer) -> None:
         assert (await waiting).message == "by b1"
 
 
+async def test_an_id_that_is_a_uuid_may_come_back_in_another_spelling(server: BotServer) -> None:
+    async with connected_bot(server.address, "b1", silent=True) as bot:
+        await ready(server, "b1")
+        command_id = uuid4()
+        waiting = asyncio.create_task(
+            perform(server, order("b1", start(str(command_id))), order("b1", start(command_id.hex)))
+        )
+        await bot.received(1)
+        await bot.ack(str(command_id).upper())
+        outcomes = await waiting
+        assert [outcome.kind for outcome in outcomes] == [OutcomeKind.ACKED] * 2
+        assert [outcome.command_id for outcome in outcomes] == [str(command_id), command_id.hex]
+        assert len(bot.commands) == 1
+
+
+async def test_a_client_whose_id_is_a_uuid_is_found_in_any_spelling(server: BotServer) -> None:
+    bot_id = uuid4()
+    async with connected_bot(server.address, str(bot_id).upper()) as bot:
+        await ready(server, str(bot_id), bot_id.hex)
+        assert (await server.streams.send_command_and_wait(f"{{{bot_id}}}", start(), 5.0)).success
+        bot.bot_id = bot_id.hex
+        await bot.report(7)
+        await until(lambda: server.streams.profits == {str(bot_id): 7})
+        assert server.streams.get_active_clients() == [str(bot_id)]
+
+
 async def test_the_same_id_twice_is_one_delivery_with_two_waiters(server: BotServer) -> None:
     async with connected_bot(server.address, "b1", silent=True) as bot:
         await ready(server, "b1")

@@ -8,6 +8,7 @@ from crypto.commands.parameters import of
 from crypto.exceptions import ClientNotConnectedError, CommandError, CommandTimeoutError, InvalidParameters
 from crypto.grpc.services.answer import command_ack
 from crypto.grpc.streaming import StreamingCommandClient as BaseClient
+from crypto.ids import read_uuid
 from crypto.models import Source, State
 from crypto.services.delivery.dispatcher import dispatcher
 from crypto.services.delivery.transport import SERVICE
@@ -43,10 +44,10 @@ class StreamingCommandClient(BaseClient[DjangoCommand]):
     def __init__(self, client_id: str | UUID, *, principal: str = "") -> None:
         super().__init__(str(client_id))
         self.principal = principal
-        try:
-            self._id = UUID(self.client_id)
-        except ValueError:
-            raise InvalidParameters({"client_id": ["Must be a UUID."]}) from None
+        id = read_uuid(self.client_id)
+        if id is None:
+            raise InvalidParameters({"client_id": ["Must be a UUID."]})
+        self._id = id
 
     async def hand_over(self, command: Command) -> bool:
         """Send and do not wait: the ack is stored when it comes. False: the client has not got it."""

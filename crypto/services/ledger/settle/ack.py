@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from crypto.ids import read_uuid
 from crypto.models import Cause, State
 
 REJECTIONS = frozenset({"Rejected", "Unsupported"})
@@ -51,7 +52,4 @@ class Ack:
 
 def ledger_id(client_id: UUID, command_id: str) -> UUID:
     """The row's id for a `command_id` on the wire; foreign callers may choose ids that are not UUIDs."""
-    try:
-        return UUID(command_id)
-    except ValueError:
-        return uuid5(NAMESPACE_URL, f"{client_id}/{command_id}")
+    return read_uuid(command_id) or uuid5(NAMESPACE_URL, f"{client_id}/{command_id}")
