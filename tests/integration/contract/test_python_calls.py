@@ -19,11 +19,12 @@ from crypto.grpc.services.handlers import grpc_handlers
 from crypto.grpc.streaming import unregister_streaming_service
 from crypto.models import CommandLog, State
 from crypto.services.delivery.dispatcher import dispatcher
-from crypto.services.delivery.transport import SERVICE
+from crypto.services.delivery.transport import SERVICE, courier
 from crypto.services.ledger.issue import CommandRequest
 from crypto.wire.common_pb2 import CommandAck
 from tests.fakes.contract_client import ContractClient, stay_silent
 from tests.integration.contract.test_unary import ready
+from tests.support import ledger
 from tests.support.live import StreamingServer
 from tests.support.processes import wait_until
 
@@ -104,6 +105,72 @@ def test_a_dead_server_is_unknown_or_not_sent_never_lost(server: StreamingServer
     assert states() == [State.TIMED_OUT]
 
 
+def test_the_timeout_may_be_the_last_argument(server: StreamingServer) -> None:
+    with ContractClient(server.address, answer=stay_silent) as remote:
+        ready(remote)
+        client = StreamingCommandClient(client_id=remote.client_id)
+        for method, params in PAIRS.items():
+            with pytest.raises(CommandTimeoutError):
+                asyncio.run(getattr(client, f"{method}_sync")(*params.values(), 0.3))
+    rows = CommandLog.objects.order_by("created_at")
+    assert [(row.timeout, row.params) for row in rows] == [(0.3, params) for params in PAIRS.values()]
+
+
+@pytest.mark.parametrize("method", PAIRS)
+def test_arguments_that_a_method_does_not_have_are_type_errors(method: str) -> None:
+    client = StreamingCommandClient(client_id=str(uuid4()))
+    params = PAIRS[method]
+    calls: list[tuple[str, list[Any], dict[str, Any]]] = [
+        (method, [*params.values(), 10.0], {}),
+        (method, [], params | {"timeout": 10.0}),
+        (method, [], params | {"reasn": "typo"}),
+        (method, list(params.values()), params),
+        (f"{method}_sync", [*params.values(), 10.0, 3], {}),
+        (f"{method}_sync", [*params.values(), 10.0], {"timeout": 10.0}),
+        (f"{method}_sync", [], params | {"tiemout": 10.0}),
+    ]
+    for name, args, kwargs in calls:
+        with pytest.raises(TypeError, match=rf"^{name}\(\) "):
+            async_to_sync(getattr(client, name))(*args, **kwargs)
+    assert states() == []
+
+
+def test_none_stands_for_the_default() -> None:
+    client = StreamingCommandClient(client_id=ledger.client(ledger.node()).pk)
+    with transaction.atomic():
+        assert async_to_sync(client.sync_wallets)(symbols=None) is True
+        assert async_to_sync(client.pause_client)(None) is True
+    assert [row.params for row in CommandLog.objects.order_by("created_at")] == [
+        {"symbols": []},
+        {"reason": ""},
+    ]
+
+
+def test_what_callers_may_say_of_the_server_and_keep_with_the_client(server: StreamingServer) -> None:
+    model = object()
+    options: list[dict[str, Any]] = [
+        {"grpc_port": 50051},
+        {"grpc_host": "localhost", "grpc_port": server.port},
+        {"streaming_service": get_streaming_service()},
+        {"model": model},
+    ]
+    with ContractClient(server.address) as remote:
+        ready(remote)
+        for given in options:
+            client = StreamingCommandClient(**{**given, "client_id": remote.client_id})
+            assert asyncio.run(client.ping_client_sync(1, 20.0)).success
+            assert client.model is given.get("model")
+    with pytest.raises(TypeError, match="grpc_prot"):
+        StreamingCommandClient(client_id=remote.client_id, grpc_prot=50051)  # type: ignore[call-arg]
+
+
+def test_nothing_bypasses_the_ledger() -> None:
+    """The client of the streaming core sends what it is given; this one records it."""
+    public = {name for name in dir(StreamingCommandClient) if not name.startswith("_")}
+    methods = {name for cls in registry.values() for name in (cls.method, f"{cls.method}_sync")}
+    assert public == methods | {"hand_over", "execute"}
+
+
 def test_what_is_wrong_is_said_before_anything_is_sent() -> None:
     with pytest.raises(InvalidParameters, match="client_id"):
         StreamingCommandClient(client_id="not-a-uuid")
@@ -153,7 +220,7 @@ def test_in_the_servers_process_the_stream_is_used_directly(own_server: str) -> 
     with ContractClient(own_server) as remote:
         ready(remote)
         client = StreamingCommandClient(client_id=remote.client_id)
-        assert client.local_service() is get_streaming_service()
         ack = asyncio.run(client.ping_client_sync(sequence=1))
         assert ack.success
+        assert courier.cache_info().currsize == 0, "a call was made to a server"
         assert CommandLog.objects.get(pk=UUID(ack.command_id)).state == State.SUCCEEDED
