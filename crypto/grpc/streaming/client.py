@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 import grpc
 
 from crypto.exceptions import ClientNotConnectedError, CommandError, CommandTimeoutError
 
+from .adapter import check_adapter
 from .background import background
 from .channels import channel_for
 from .registry import AnyService, get_streaming_service
@@ -34,8 +35,10 @@ class CommandClientConfig:
 class StreamingCommandClient(Generic[TCommand]):
     """Subclass it and name the messages. Use it from any thread and any event loop.
 
-    Where `service_name` is registered, the streams are in this process and used directly;
-    elsewhere the server is called, over one channel for the whole process.
+    Where the process holds the streams they are used directly: by the service that is given, or that is registered
+    as `service_name`. Elsewhere the server is called, over one channel for the whole process.
+
+    A subclass that leaves out what it needs, or names what its messages do not have, raises TypeError when it is made.
     """
 
     stub_class: ClassVar[Any]
@@ -43,14 +46,32 @@ class StreamingCommandClient(Generic[TCommand]):
     rpc_method_name: ClassVar[str]
     """The unary call that hands over; answers with `success` and `error`."""
     wait_method_name: ClassVar[str] = ""
-    """The unary call that waits; answers with the ack. Empty: there is none."""
+    """The unary call that waits; answers with the ack. Empty: the one call of the service that takes the same request
+    and answers with a `command_id`, if there is one."""
     client_id_field: ClassVar[str] = "client_id"
     command_field: ClassVar[str] = "command"
     service_name: ClassVar[str] = ""
 
-    def __init__(self, client_id: str, config: CommandClientConfig | None = None) -> None:
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if not getattr(cls, "__parameters__", ()):  # else it is still generic: a base of adapters
+            cls.wait_method_name = check_adapter(cls)
+
+    def __init__(
+        self,
+        client_id: str,
+        config: CommandClientConfig | None = None,
+        *,
+        streaming_service: AnyService | None = None,
+        grpc_host: str | None = None,
+        grpc_port: int | None = None,
+        model: Any = None,
+    ) -> None:
+        """`grpc_host` and `grpc_port` replace their part of the config's address; `model` is kept for the caller."""
         self.client_id = client_id
-        self.config = config or CommandClientConfig()
+        self.model = model
+        self.config = _at(config or CommandClientConfig(), grpc_host, grpc_port)
+        self._streaming_service = streaming_service
 
     async def send(self, command: TCommand) -> bool:
         """Hand over and do not wait. True: it is on the client's stream.
@@ -70,15 +91,21 @@ class StreamingCommandClient(Generic[TCommand]):
         if service is not None:
             return await service.send_command_and_wait(self.client_id, command, seconds)
         if not self.wait_method_name:
-            raise NotImplementedError(f"{type(self).__name__} names no wait_method_name")
+            raise NotImplementedError(f"{type(self).__name__}: the service has no rpc that waits for the ack")
         ack = await self._call(self.wait_method_name, command, seconds + self.config.margin)
         for error in (ClientNotConnectedError, CommandTimeoutError):
             if not ack.success and ack.error == error.__name__:
                 raise error(ack.message)
         return ack
 
+    send_command_and_wait = send_and_wait
+    """As the service calls it."""
+
     def local_service(self) -> AnyService | None:
-        return get_streaming_service(self.service_name) if self.service_name else None
+        """The service whose streams this process holds; None if they live elsewhere."""
+        if self._streaming_service is not None or not self.service_name:
+            return self._streaming_service
+        return get_streaming_service(self.service_name)
 
     async def _call(self, method: str, command: TCommand, deadline: float) -> Any:
         request = self.request_class(**{self.client_id_field: self.client_id, self.command_field: command})
@@ -93,6 +120,13 @@ class StreamingCommandClient(Generic[TCommand]):
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise CommandTimeoutError(text) from error
             raise CommandError(text) from error
+
+
+def _at(config: CommandClientConfig, host: str | None, port: int | None) -> CommandClientConfig:
+    old_host, _, old_port = config.address.rpartition(":")
+    if host is not None and ":" in host and not host.startswith("["):
+        host = f"[{host}]"  # IPv6
+    return replace(config, address=f"{host or old_host}:{port or old_port}")
 
 
 async def on_background(work: Coroutine[Any, Any, T]) -> T:

@@ -20,8 +20,14 @@ class StreamHooks(Generic[TMessage, TCommand, TAck]):
     on it: that is the back-pressure.
     """
 
-    def client_id_of(self, message: TMessage) -> str:
-        """The sender named in the message; must be the same in every message of a stream."""
+    takes_registration = False
+    """Whether `on_message` gets the first message of a stream too, once the client can be sent commands."""
+
+    def client_id_of(self, message: TMessage) -> str | None:
+        """The sender named in the message; must be the same in every message of a stream.
+
+        None in a later message: it names nobody, and is the client's whose stream it is.
+        """
         raise NotImplementedError
 
     def command_id_of(self, command: TCommand) -> str:

@@ -2,32 +2,36 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
+from functools import partial
 from typing import Any, Protocol
 
 import grpc
 
-from crypto.exceptions import InvalidMessage
+from crypto.exceptions import CommandError, InvalidMessage
 
+from .callbacks import CallbackHooks, Function
 from .close_reasons import CANCELLED, DRAINED, FAILED, FINISHED, LOST, CloseReason, ProtocolViolation
 from .config import StreamingConfig
 from .deadlines import Deadlines
-from .hooks import StreamHooks, TAck, TCommand, TMessage
+from .hooks import TAck, TCommand, TMessage
 from .liveness import Liveness
 from .mailbox import Mailbox
 from .messages import OnOutcome, OnOutcomes, Order, Outcome, OutcomeKind
-from .session import Session
+from .session import Session, Write
 from .session_registry import SessionRegistry
-
-logger = logging.getLogger(__name__)
+from .stream_call import StreamCall
 
 
 class Closable(Protocol):
     def close(self, reason: CloseReason) -> None: ...
 
 
-class BidirectionalStreamingService(StreamHooks[TMessage, TCommand, TAck]):
-    """Subclass it, say in the hooks what the messages mean, and call `handle_stream` from the servicer.
+class BidirectionalStreamingService(CallbackHooks[TMessage, TCommand, TAck]):
+    """Say what the messages mean, and call `handle_stream` from the servicer.
+
+    There are two ways to say it: subclass it and override the hooks (`StreamHooks`), or give it plain functions
+    (`CallbackHooks`).
 
     It belongs to the event loop that serves its first stream. `execute` must be called there; the
     other public methods may be called from any thread and any loop.
@@ -35,8 +39,28 @@ class BidirectionalStreamingService(StreamHooks[TMessage, TCommand, TAck]):
 
     deadlines: Deadlines
 
-    def __init__(self, config: StreamingConfig | None = None) -> None:
-        self.config = config or StreamingConfig()
+    def __init__(
+        self,
+        config: StreamingConfig | type[StreamingConfig] | None = None,
+        *,
+        message_processor: Function | None = None,
+        client_id_extractor: Callable[[TMessage], Any] | None = None,
+        ping_message_creator: Callable[[], TCommand | None] | None = None,
+        command_ack_extractor: Callable[[TMessage], TAck | None] | None = None,
+        heartbeat_extractor: Callable[[TMessage], Any] | None = None,
+        heartbeat_callback: Function | None = None,
+    ) -> None:
+        """`config`: an instance, or a subclass whose class attributes say what differs from the defaults."""
+        super().__init__(
+            message_processor=message_processor,
+            client_id_extractor=client_id_extractor,
+            ping_message_creator=ping_message_creator,
+            command_ack_extractor=command_ack_extractor,
+            heartbeat_extractor=heartbeat_extractor,
+            heartbeat_callback=heartbeat_callback,
+        )
+        self.config = StreamingConfig.made_from(config)
+        self.logger = logging.getLogger(".".join(filter(None, (__package__, self.config.service_name))))
         self.invalid_messages = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._registry = SessionRegistry(self)
@@ -56,6 +80,8 @@ class BidirectionalStreamingService(StreamHooks[TMessage, TCommand, TAck]):
     async def send_command_and_wait(self, client_id: str, command: TCommand, timeout: float = 15.0) -> TAck:
         """The client's ack. Raises ClientNotConnectedError, CommandTimeoutError or CommandError."""
         order = Order(client_id, self.command_id_of(command), command, timeout)
+        if not order.command_id:
+            raise CommandError("the command has no command_id: its ack could not be told from others")
         ack: TAck = (await self.perform(order)).ack_or_raise()
         return ack
 
@@ -104,17 +130,20 @@ class BidirectionalStreamingService(StreamHooks[TMessage, TCommand, TAck]):
 
     # ---- for the server ----
 
-    async def handle_stream(self, request_iterator: AsyncIterable[TMessage], context: Any) -> None:
-        """One stream from its first message to its end; returns when it is over."""
+    def handle_stream(self, request_iterator: AsyncIterable[TMessage], context: Any) -> StreamCall[TCommand]:
+        """One stream from its first message to its end: await it, or iterate over what goes to the client."""
+        return StreamCall(partial(self._serve, request_iterator, context), context)
+
+    async def _serve(self, requests: AsyncIterable[TMessage], context: Any, write: Write) -> None:
         self.bind()
         if self.draining:
             await context.abort(DRAINED.code, DRAINED.text)
-        session = Session(self.config, self.deadlines, context, self._registry.leave)
+        session = Session(self.config, self.deadlines, context, self._registry.leave, write)
         liveness = Liveness(session, self.config, self.deadlines, self._ping)
         self._open.add(session)
         reason = CANCELLED
         try:
-            reason = await self._run(session, request_iterator)
+            reason = await self._run(session, requests)
         finally:
             session.handler_returns(reason)
             liveness.stop()
@@ -146,7 +175,7 @@ class BidirectionalStreamingService(StreamHooks[TMessage, TCommand, TAck]):
             async with asyncio.timeout(self.config.drain_timeout):
                 await self._quiet()
         except TimeoutError:
-            logger.warning("drain: not all acks came within %.1f s", self.config.drain_timeout)
+            self.logger.warning("drain: not all acks came within %.1f s", self.config.drain_timeout)
         for stream in (*self._open, *self.controls):
             stream.close(DRAINED)
         self._registry.end_graces()
@@ -183,7 +212,7 @@ class BidirectionalStreamingService(StreamHooks[TMessage, TCommand, TAck]):
             return session.close_reason or LOST
         except Exception:
             # The outermost loop of this stream: a failing hook must not leave it open and deaf.
-            logger.exception("stream of client %s failed", session.client_id or "unknown")
+            self.logger.exception("stream of client %s failed", session.client_id or "unknown")
             return FAILED
 
     async def _converse(self, session: Session, messages: AsyncIterator[TMessage]) -> None:
@@ -191,24 +220,33 @@ class BidirectionalStreamingService(StreamHooks[TMessage, TCommand, TAck]):
         if registration is None:
             return
         await session.run_hook(self._admit(session, registration))
+        if self.takes_registration and not session.has_ended():
+            await self._take(session, registration)
         if session.has_ended():
             return
         async for message in messages:
             session.heard()
-            try:
-                await self._take(session, message)
-            except InvalidMessage as error:
-                self.invalid_messages += 1
-                await session.run_hook(self.on_invalid(session, message, error))
+            await self._take(session, message)
             if session.has_ended():
                 return
 
     async def _admit(self, session: Session, registration: TMessage) -> None:
         client_id = self.client_id_of(registration)
         self.check_registration(registration)
+        if not client_id:
+            raise ProtocolViolation(
+                grpc.StatusCode.INVALID_ARGUMENT, "the first message does not name its client"
+            )
         await self._registry.enter(session, client_id, registration)
 
     async def _take(self, session: Session, message: TMessage) -> None:
+        try:
+            await self._pass_on(session, message)
+        except InvalidMessage as error:
+            self.invalid_messages += 1
+            await session.run_hook(self.on_invalid(session, message, error))
+
+    async def _pass_on(self, session: Session, message: TMessage) -> None:
         if not session.is_of(self.client_id_of(message)):
             raise ProtocolViolation(
                 grpc.StatusCode.INVALID_ARGUMENT, "the client id changed in the middle of the stream"
@@ -222,14 +260,21 @@ class BidirectionalStreamingService(StreamHooks[TMessage, TCommand, TAck]):
             await session.run_hook(self.on_orphan_ack(session, ack[1]))
 
     def _ping(self, session: Session) -> None:
-        command = self.make_ping(session) if session.ready else None
-        if command is not None:
-            session.ping(self.command_id_of(command), command)
+        if not session.ready:
+            return
+        try:
+            command = self.make_ping(session)
+            if command is not None:
+                session.ping(self.command_id_of(command), command)
+        except Exception:
+            # Called by the timer of all streams: one that fails must not stop it.
+            self.logger.exception("no ping for client %s", session.client_id)
+            session.close(FAILED)
 
     def _spawned(self, task: asyncio.Task[None]) -> None:
         self._background.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            logger.error("background work of the streaming service failed", exc_info=task.exception())
+            self.logger.error("background work of the streaming service failed", exc_info=task.exception())
 
     async def _quiet(self) -> None:
         for session in list(self._open):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from enum import Enum
 from typing import Any
 
@@ -16,6 +16,9 @@ from .conflicts import ConflictQueues
 from .deadlines import Deadlines
 from .delivery import Delivery, Stage
 from .messages import OnOutcome, Order, OutcomeKind
+
+Write = Callable[[Any], Awaitable[None]]
+"""Sends one message to the client; returns when the transport has taken it."""
 
 
 class Phase(Enum):
@@ -43,7 +46,7 @@ class Session:
 
     __slots__ = (
         "_busy", "_config", "_conflicts", "_context", "_deadlines", "_last_heard", "_on_close", "_outbox",
-        "_pending", "_ping_id", "_reader", "_writer", "_writing_since",
+        "_pending", "_ping_id", "_reader", "_room", "_unnamed", "_write", "_writer", "_writing_since",
         "client_id", "close_reason", "epoch", "loop", "phase", "resumed", "state",
     )  # fmt: skip
 
@@ -53,6 +56,7 @@ class Session:
         deadlines: Deadlines,
         context: Any,
         on_close: Callable[["Session"], None],
+        write: Write,
     ) -> None:
         """Made by the stream's handler, in its own task."""
         self.client_id = ""
@@ -68,6 +72,7 @@ class Session:
         self._config = config
         self._deadlines = deadlines
         self._context = context
+        self._write = write
         self._on_close = on_close
         self._reader = asyncio.current_task()
         self._busy = False
@@ -76,7 +81,9 @@ class Session:
         self._writer: asyncio.Task[None] | None = None
         self._writing_since = 0.0
         self._outbox: deque[Any] = deque()
+        self._room: asyncio.Event | None = None
         self._pending: dict[str, Delivery] = {}
+        self._unnamed = 0
         self._conflicts = ConflictQueues()
 
     # ---- its phase ----
@@ -95,9 +102,9 @@ class Session:
         self.phase = Phase.CONNECTING
         self.heard()
 
-    def is_of(self, client_id: str) -> bool:
-        """Whether this is its client's id, however it is spelled."""
-        return client_id == self.client_id or canonical_id(client_id) == self.client_id
+    def is_of(self, client_id: str | None) -> bool:
+        """Whether a message that names this client is its client's. One that names nobody is."""
+        return client_id in (None, self.client_id) or canonical_id(client_id or "") == self.client_id
 
     def hold(self) -> None:
         """For `on_connected`, where the client has more to say before it takes commands."""
@@ -125,6 +132,7 @@ class Session:
         self.close_reason = reason
         self._on_close(self)
         self._outbox.clear()
+        self._make_room()
         for delivery in list(self._pending.values()):
             delivery.abandon(reason.text)
         if self._reader is not None and not self._busy:
@@ -175,10 +183,30 @@ class Session:
         """Nobody waits for an ack and nothing waits to be written."""
         return self._writer is None and not any(delivery.waiters for delivery in self._pending.values())
 
+    @property
+    def unwritten(self) -> int:
+        """Messages that wait to be written."""
+        return len(self._outbox)
+
+    def metadata(self) -> dict[str, Any]:
+        """What the client sent with its call, beside the messages."""
+        return dict(self._context.invocation_metadata() or ())
+
+    def has_room(self) -> bool:
+        """The outbox takes another message."""
+        return len(self._outbox) < self._config.outbox_limit
+
+    async def until_room(self) -> None:
+        """Returns once there is room, or the session has ended."""
+        while not self.has_room() and not self.has_ended():
+            self._room = self._room or asyncio.Event()
+            self._room.clear()
+            await self._room.wait()
+
     def submit(self, order: Order[Any], on_outcome: OnOutcome) -> None:
         """Take an order; `on_outcome` is called exactly once, perhaps before this returns."""
         due = self.loop.time() + (order.timeout or self._config.handover_timeout)
-        key = canonical_id(order.command_id)
+        key = canonical_id(order.command_id) or self._unnamed_key()
         known = self._pending.get(key)
         if known is not None:
             self._join(known, order, on_outcome, due)
@@ -229,7 +257,7 @@ class Session:
     def _refusal(self, message: Any) -> str:
         if self.close_reason is not None:
             return self.close_reason.text
-        if len(self._outbox) >= self._config.outbox_limit:
+        if not self.has_room():
             return "the outbox is full"
         if message.ByteSize() > self._config.max_message_bytes:
             return "the message is too large"
@@ -252,11 +280,12 @@ class Session:
         try:
             while outbox:
                 item = outbox.popleft()
+                self._make_room()
                 if type(item) is not Delivery:
-                    await self._write(item)
+                    await self._write_one(item)
                 elif item.stage is Stage.QUEUED:
                     item.stage = Stage.SENT
-                    await self._write(item.order.command)
+                    await self._write_one(item.order.command)
                     item.written()
         except grpc.aio.BaseError:
             self.close(LOST)
@@ -264,6 +293,15 @@ class Session:
             self._writing_since = 0.0
             self._writer = None
 
-    async def _write(self, message: Any) -> None:
+    async def _write_one(self, message: Any) -> None:
         self._writing_since = self.loop.time()
-        await self._context.write(message)
+        await self._write(message)
+
+    def _make_room(self) -> None:
+        if self._room is not None:
+            self._room.set()
+
+    def _unnamed_key(self) -> str:
+        """For a command without an id: nobody can share it, and no ack can name it."""
+        self._unnamed += 1
+        return f"\x00{self._unnamed}"

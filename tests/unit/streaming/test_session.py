@@ -43,7 +43,7 @@ async def session_on(transport: Any) -> Session:
     deadlines = Deadlines(asyncio.get_running_loop())
 
     async def handler() -> Session:
-        return Session(config, deadlines, transport, lambda session: None)
+        return Session(config, deadlines, transport, lambda session: None, transport.write)
 
     return await asyncio.create_task(handler())
 
