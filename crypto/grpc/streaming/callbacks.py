@@ -103,6 +103,8 @@ class CallbackHooks(StreamHooks[TMessage, TCommand, TAck]):
         return str(command.command_id)  # type: ignore[attr-defined]  # a service without it overrides this
 
     def ack_of(self, message: TMessage) -> tuple[str, TAck] | None:
+        if self._extract_client_id is None:
+            return super().ack_of(message)
         ack = self._extract_ack(message) if self._extract_ack is not None else None
         return None if ack is None else (str(ack.command_id), ack)  # type: ignore[attr-defined]
 

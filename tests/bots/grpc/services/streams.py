@@ -31,9 +31,6 @@ class BotStreams(BidirectionalStreamingService[BotMessage, BotCommand, CommandAc
             raise ProtocolViolation(grpc.StatusCode.INVALID_ARGUMENT, "bot_id is missing")
         return message.bot_id
 
-    def command_id_of(self, command: BotCommand) -> str:
-        return command.command_id
-
     def ack_of(self, message: BotMessage) -> tuple[str, CommandAck] | None:
         return (message.ack.command_id, message.ack) if message.HasField("ack") else None
 
