@@ -9,7 +9,7 @@ class CryptoConfig(AppConfig):
 
     def ready(self) -> None:
         # Late: models can be imported only once the apps are loaded.
-        from crypto import receivers  # noqa: F401, PLC0415
+        from crypto import checks, receivers  # noqa: F401, PLC0415
         from crypto.models import clock  # noqa: PLC0415
         from crypto.services.permissions import create_permissions  # noqa: PLC0415
 

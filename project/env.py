@@ -29,8 +29,6 @@ class Environment:
     """Connections to PostgreSQL that all threads of a process share at most; 0: each thread has its own."""
     redis_url: str | None
     """None: the in-memory broker, whose messages live and die with this process."""
-    streaming_address: str
-    """host:port at which this process reaches the streaming server."""
     node_lease: float
     """Seconds without a renewal after which a streaming node, and with it its clients, count as gone."""
     lease_margin: float
@@ -66,7 +64,6 @@ class Environment:
             database_conn_max_age=_number(env, "DATABASE_CONN_MAX_AGE", 60),
             database_pool=_number(env, "DATABASE_POOL", 0),
             redis_url=env.str("REDIS_URL", default="") or None,
-            streaming_address=env.str("STREAMING_ADDRESS", default="127.0.0.1:50051"),
             node_lease=_seconds(env, "NODE_LEASE", 15),
             lease_margin=_seconds(env, "LEASE_MARGIN", 15),
             worker_window=_number(env, "WORKER_WINDOW", 4_000),

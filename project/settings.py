@@ -166,11 +166,9 @@ UNFOLD = {
     "SIDEBAR": {"show_search": True, "navigation": "crypto.admin.sidebar.navigation"},
 }
 
-# Where this process reaches the streaming server when it does not hold the streams itself.
-STREAMING_ADDRESS = ENVIRONMENT.streaming_address
-NODE_LEASE = ENVIRONMENT.node_lease
-LEASE_MARGIN = ENVIRONMENT.lease_margin
-WORKER_WINDOW = ENVIRONMENT.worker_window
+CRYPTO_NODE_LEASE = ENVIRONMENT.node_lease
+CRYPTO_LEASE_MARGIN = ENVIRONMENT.lease_margin
+CRYPTO_WORKER_WINDOW = ENVIRONMENT.worker_window
 
 # What every configuration document of a client has to satisfy.
 CRYPTO_CONFIG_SCHEMA: dict[str, Any] = (

@@ -11,10 +11,10 @@ from concurrent.futures import Future
 from functools import lru_cache
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
 from crypto.commands import Failure
+from crypto.conf import conf
 from crypto.grpc.streaming import Outcome, OutcomeKind
 from crypto.models import Client, State, clock
 from crypto.models.stream_node import alive
@@ -173,7 +173,7 @@ class Dispatcher:
 @lru_cache(maxsize=1)
 def dispatcher() -> Dispatcher:
     """This process' dispatcher."""
-    return Dispatcher(settings.WORKER_WINDOW)
+    return Dispatcher(conf.worker_window)
 
 
 def _elsewhere(attempts: list[Attempt]) -> dict[Attempt, str]:

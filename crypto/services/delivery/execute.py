@@ -6,7 +6,7 @@ from django.db import close_old_connections
 
 from crypto.models import State
 from crypto.services.delivery.dispatcher import dispatcher
-from crypto.services.ledger.attempt import LEASE_MARGIN, Result
+from crypto.services.ledger.attempt import Result, lease
 from crypto.services.ledger.issue import CommandRequest
 
 
@@ -17,7 +17,7 @@ def execute_and_wait(request: CommandRequest) -> Result:
     """
     id = request.id or uuid4()
     close_old_connections()
-    timeout = (request.timeout or request.command.timeout) + LEASE_MARGIN.total_seconds()
+    timeout = lease(request.timeout or request.command.timeout).total_seconds()
     try:
         return dispatcher().execute(replace(request, id=id)).result(timeout)
     except NoWord:

@@ -10,13 +10,13 @@ from datetime import timedelta
 from hashlib import sha256
 from uuid import UUID
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 from jsonschema import Draft202012Validator
 
 from crypto.commands.update_config import UpdateConfig
+from crypto.conf import conf
 from crypto.exceptions import InvalidParameters
 from crypto.models import Configuration, ConfigurationVersion, clock
 from crypto.services.labels import LABEL
@@ -80,7 +80,7 @@ def document_errors(document: object) -> list[str]:
         UpdateConfig.parse({"document": document})
     except InvalidParameters as wrong:
         return wrong.errors["document"]
-    validator = Draft202012Validator(settings.CRYPTO_CONFIG_SCHEMA)
+    validator = Draft202012Validator(conf.config_schema)
     return [
         f"{error.json_path}: {error.message[:200]}"
         for error, _ in zip(validator.iter_errors(document), range(SHOWN), strict=False)

@@ -5,17 +5,16 @@ import threading
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from django.conf import settings
 from django.db import DatabaseError, connections
 
+from crypto.conf import conf
 from crypto.models import Client, StreamNode, clock
 from crypto.services.process import process_name
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=settings.NODE_LEASE)
-RENEW = settings.NODE_LEASE / 3
-"""Seconds between renewals: two may fail before the clients count as gone."""
+RENEWALS = 3
+"""A lease is renewed this often while it lasts: two renewals may fail before the clients count as gone."""
 
 
 class NodeLease:
@@ -23,6 +22,7 @@ class NodeLease:
 
     def __init__(self) -> None:
         self.id: UUID = uuid4()
+        self._lease = timedelta(seconds=conf.node_lease)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="node-lease", daemon=True)
 
@@ -31,7 +31,7 @@ class NodeLease:
         now = clock.now()
         StreamNode.objects.filter(address=address, lease_until__gt=now).update(lease_until=now)
         StreamNode.objects.create(
-            id=self.id, address=address, process=process_name(), started_at=now, lease_until=now + LEASE
+            id=self.id, address=address, process=process_name(), started_at=now, lease_until=now + self._lease
         )
         self._thread.start()
         connections.close_all()
@@ -46,9 +46,9 @@ class NodeLease:
         connections.close_all()
 
     def _keep(self) -> None:
-        while not self._stop.wait(RENEW):
+        while not self._stop.wait(self._lease.total_seconds() / RENEWALS):
             try:
-                StreamNode.objects.filter(pk=self.id).update(lease_until=clock.now() + LEASE)
+                StreamNode.objects.filter(pk=self.id).update(lease_until=clock.now() + self._lease)
             except DatabaseError as error:
                 logger.warning("the lease of this node could not be renewed: %s", error)
                 connections.close_all()

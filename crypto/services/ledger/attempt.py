@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from django.conf import settings
-
 from crypto.commands import Command
+from crypto.conf import conf
 from crypto.grpc.streaming import Order
 from crypto.models import CommandLog, State
 from crypto.models.command_log import ANSWERED
@@ -16,12 +15,10 @@ from crypto.wire.crypto_streaming_pb2 import DjangoCommand
 
 CryptoOrder = Order[DjangoCommand]
 
-LEASE_MARGIN = timedelta(seconds=settings.LEASE_MARGIN)
-"""Beyond its ack timeout an attempt holds its row this long; then the sweeper declares the outcome unknown."""
-
 
 def lease(timeout: float) -> timedelta:
-    return timedelta(seconds=timeout) + LEASE_MARGIN
+    """How long an attempt with this ack timeout, in seconds, holds its row; then its outcome is declared unknown."""
+    return timedelta(seconds=timeout + conf.lease_margin)
 
 
 @dataclass(frozen=True, slots=True)
