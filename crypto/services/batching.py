@@ -39,10 +39,10 @@ class Batcher(Generic[T, R]):
         retry_forever: bool = False,
         busy: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`patient`: what is handed in must not get lost; it is tried until the database takes it or `close`.
+        """`retry_forever`: what is handed in must not get lost; it is tried until the database takes it or `close`.
 
-        `crowded`: whether much more is about to come and nobody waits for any one of it. Then LINGER seconds are given
-        to it, for a transaction costs as much as some dozen rows.
+        `busy`: whether much more is about to come and nobody waits for any one of it. Then a batch waits MAX_DELAY
+        seconds for it, for a transaction costs as much as some dozen rows.
         """
         self._name = name
         self._retry_forever = retry_forever
@@ -101,7 +101,8 @@ class Batcher(Generic[T, R]):
             try:
                 results = self._try(items)
             except Exception as error:  # outermost loop of this thread: the callers get it
-                logger.exception("%s: a batch of %d failed", self._name, len(items))
+                if any(future is None for _, future in batch):
+                    logger.exception("%s: a batch of %d failed", self._name, len(items))
                 for _, future in batch:
                     if future is not None:
                         future.set_exception(error)

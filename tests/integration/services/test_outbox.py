@@ -1,5 +1,7 @@
 """Whatever happens between a row's commit and its message, the sweeper rings: late by its period, never lost."""
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +16,8 @@ import pytest
 import redis
 from django.db import connections
 from dramatiq import Message
+from dramatiq.brokers.redis import RedisBroker as StockRedisBroker
+from dramatiq.brokers.stub import StubBroker
 
 from crypto.models import Client, CommandLog, State
 from crypto.services.ledger.claim import claim
@@ -113,6 +117,32 @@ def test_redis_down_at_the_commit(own_redis: RedisServer, broker: RedisBroker, p
 
 
 @pytest.mark.usefixtures("sweeper")
+def test_redis_frozen_at_the_commit(
+    own_redis: RedisServer, broker: RedisBroker, present: Client, sweeper: None
+) -> None:
+    os.kill(own_redis.process.pid, signal.SIGSTOP)
+    started = time.monotonic()
+    commands = [queued(present) for _ in range(3)]
+    took = time.monotonic() - started
+    os.kill(own_redis.process.pid, signal.SIGCONT)
+    # Redis was frozen all the while: who issues goes on without its answer, the first after half a second.
+    assert took < SLACK
+    for command in commands:
+        wait_for_ring(broker, command)
+
+
+@pytest.mark.parametrize("stock", [StubBroker, StockRedisBroker])
+def test_a_broker_that_knows_no_batches_and_none_of_our_queues(
+    own_redis: RedisServer, broker: RedisBroker, present: Client, stock: type[dramatiq.Broker]
+) -> None:
+    given = StockRedisBroker(url=own_redis.url) if stock is StockRedisBroker else StubBroker()
+    dramatiq.set_broker(given)
+    command = queued(present, "sync_wallets")
+    message = next(iter(given.consume(command.lane, timeout=5_000)))
+    assert message is not None
+    assert (message.actor_name, message.args) == ("deliver", ([str(command.pk)],))
+
+
 def test_a_process_that_dies_between_commit_and_enqueue(
     broker: RedisBroker, present: Client, own_redis: RedisServer, tmp_path: Path
 ) -> None:
