@@ -27,6 +27,10 @@ class InvalidParameters(OrchestratorError):
         self.errors = {field: list(sentences) for field, sentences in errors.items()}
         super().__init__("; ".join(f"{field}: {' '.join(s)}" for field, s in self.errors.items()))
 
+    def within(self, place: str) -> "InvalidParameters":
+        """The same where the values stand inside something else: "window" is "policy.window" then."""
+        return InvalidParameters({f"{place}.{field}": s for field, s in self.errors.items()})
+
 
 class UnknownClient(ClientNotConnectedError):
     """Raised when no client has the id; it has never been connected."""

@@ -133,12 +133,12 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["crypto.api.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["crypto.api.common.request_body.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_PAGINATION_CLASS": "crypto.api.pagination.Pages",
-    "DEFAULT_SCHEMA_CLASS": "crypto.api.schema.Schema",
-    "EXCEPTION_HANDLER": "crypto.api.errors.answer",
+    "DEFAULT_PAGINATION_CLASS": "crypto.api.common.pagination.Pages",
+    "DEFAULT_SCHEMA_CLASS": "crypto.api.common.schema.Schema",
+    "EXCEPTION_HANDLER": "crypto.api.common.errors.answer",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 

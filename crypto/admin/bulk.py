@@ -45,14 +45,15 @@ class ConfirmForm(forms.Form):
         super().__init__(*args, **kwargs)
         self._cls = cls
         self.command: Command | None = None
-        for name, (field, parameter) in parameters.of(cls).items():
+        defaults = cls()
+        for name, parameter in parameters.of(cls).items():
             if name == "reason":
                 continue  # one reason is enough for the operator, the record and the client's log
             long = parameter.schema["type"] == "object"
             self.fields[name] = forms.CharField(
                 required=False,
                 help_text=parameter.help,
-                initial=_spelled(field.default),
+                initial=_spelled(getattr(defaults, name)),
                 widget=UnfoldAdminTextareaWidget if long else UnfoldAdminTextInputWidget,
             )
 

@@ -1,17 +1,28 @@
+"""The ledger: every command, why it is not done, and its cancellation."""
+
+from collections.abc import Mapping
 from typing import Any
 
 import django_filters
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema_view
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from crypto.api.command_log_actions import CommandLogActions, cancel_schema
-from crypto.api.documents import DocumentField
-from crypto.api.filters import Filters, FlagFilter, MomentFilter
+from crypto.api.common.errors import Conflict
+from crypto.api.common.fields import DocumentField
+from crypto.api.common.filters import Filters, FlagFilter, MomentFilter
+from crypto.api.common.permissions import may_send
+from crypto.api.common.request_body import no_fields, object_body
+from crypto.api.common.schema import ERRORS, Error
 from crypto.commands import registry
 from crypto.models import CommandLog, Source, State
 from crypto.models.command_log import OPEN
+from crypto.services.fleet.explain import explain
+from crypto.services.ledger.cancel import cancel
 
 
 class StepSerializer(serializers.Serializer[Any]):
@@ -82,6 +93,11 @@ class CommandLogDetailSerializer(CommandLogSerializer):
         fields = (*CommandLogSerializer.Meta.fields, "steps")
 
 
+class ExplanationSerializer(serializers.Serializer[Any]):
+    cause = serializers.CharField(help_text="For programs: one word a cause.")
+    sentence = serializers.CharField(help_text="Why it is not done, and what would unblock it.")
+
+
 class CommandLogFilters(Filters):
     client = django_filters.UUIDFilter(field_name="client_id")
     command = django_filters.MultipleChoiceFilter(choices=[(name, name) for name in registry])
@@ -101,8 +117,11 @@ class CommandLogFilters(Filters):
         return rows.filter(state__in=OPEN) if value else rows.exclude(state__in=OPEN)
 
 
-@extend_schema_view(cancel=cancel_schema(CommandLogDetailSerializer))
-class CommandLogViewSet(CommandLogActions, ReadOnlyModelViewSet[CommandLog]):
+def _errors(own: Mapping[str, str]) -> dict[str, OpenApiResponse]:
+    return {code: OpenApiResponse(Error, sentence) for code, sentence in {**ERRORS, **own}.items()}
+
+
+class CommandLogViewSet(ReadOnlyModelViewSet[CommandLog]):
     """The ledger, newest first. The detail has the structured result and the history beside."""
 
     queryset = CommandLog.objects.all()
@@ -114,3 +133,41 @@ class CommandLogViewSet(CommandLogActions, ReadOnlyModelViewSet[CommandLog]):
 
     def get_serializer_class(self) -> type[CommandLogSerializer]:
         return CommandLogSerializer if self.action == "list" else CommandLogDetailSerializer
+
+    @extend_schema(summary="Why it is not done", responses={"200": ExplanationSerializer, **_errors({})})
+    @action(detail=True, pagination_class=None, filterset_class=None)
+    def explain(self, request: Request, pk: str) -> Response:
+        """One sentence that says why the command is not done and what would unblock it."""
+        no_fields(request.query_params)
+        return Response(ExplanationSerializer(explain(self.get_object())).data)
+
+    @extend_schema(
+        summary="Cancel",
+        request=None,
+        responses={
+            "200": OpenApiResponse(CommandLogDetailSerializer, "It waited and is CANCELED."),
+            "202": OpenApiResponse(
+                CommandLogDetailSerializer,
+                "It is under way: an ack in time still counts, else it ends CANCELED.",
+            ),
+            **_errors(
+                {
+                    "403": "You may not send this command.",
+                    "409": "It has ended already.",
+                    "413": "The body is too large.",
+                    "415": "The body is not JSON.",
+                }
+            ),
+        },
+    )
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """End what waits at once; what was sent is canceled only if its ack does not come in time."""
+        no_fields(object_body(request))
+        row = self.get_object()
+        may_send(request, row.command)
+        canceled = cancel([row.pk], request.user.get_username())
+        if canceled.over:
+            raise Conflict(f"It has ended already: {row.get_state_display()}.")
+        answer = self.get_serializer(self.get_object())
+        return Response(answer.data, status=202 if canceled.requested else 200)

@@ -7,16 +7,15 @@ import django_filters
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ModelViewSet
 
-from crypto.api.bodies import object_body, only
-from crypto.api.filters import Filters
-from crypto.api.operation_answers import ObjectField
-from crypto.api.operation_calls import may_send
-from crypto.api.schema import Error
+from crypto.api.common.fields import ObjectField
+from crypto.api.common.filters import Filters
+from crypto.api.common.permissions import may_send, may_write
+from crypto.api.common.request_body import object_body, only
+from crypto.api.common.schema import Error
 from crypto.commands.update_config import UpdateConfig
 from crypto.models import Configuration
 from crypto.services.desired.drift import DriftStatus, members
@@ -113,7 +112,6 @@ class ConfigurationViewSet(ModelViewSet[Configuration]):
         serializer.save(principal=self.request.user.get_username())
 
     def _allow(self, deed: str) -> None:
-        only(object_body(self.request), set(ConfigurationSerializer.Meta.fields))
-        may_send(self.request, UpdateConfig)
-        if not self.request.user.has_perm(f"crypto.{deed}_configuration"):
-            raise PermissionDenied(f"You may not {deed} configurations.")
+        only(object_body(self.request), ConfigurationSerializer.Meta.fields)
+        may_send(self.request, UpdateConfig.name)
+        may_write(self.request, deed, Configuration)

@@ -6,26 +6,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from crypto.api.bodies import object_body, only
-from crypto.api.errors import BadRequest
-from crypto.api.filters import Filters, FlagFilter
-from crypto.api.operation_answers import ObjectField
-from crypto.api.operation_calls import may_send, text
-from crypto.api.schema import Error
+from crypto.api.common.fields import ObjectField
+from crypto.api.common.filters import Filters, FlagFilter
+from crypto.api.common.permissions import may_send
+from crypto.api.common.request_body import body_fields, no_fields, object_body
+from crypto.api.common.schema import Error
+from crypto.api.operations.requests import REASON
+from crypto.commands.parameters import Parameter, Unchecked, json_schema
 from crypto.commands.pause import Pause
 from crypto.commands.resume import Resume
 from crypto.models import Source, StandingOrder
 from crypto.services.desired import standing_orders
-from crypto.services.operations.start import MAX_REASON
 
-BODY = {
-    "type": "object",
-    "properties": {
-        "selector": {"type": "object", "description": "Which clients: by all, ids, type, version or labels."},
-        "reason": {"type": "string", "maxLength": MAX_REASON, "description": "Why, for the record."},
-    },
-    "required": ["selector"],
-    "additionalProperties": False,
+BODY: dict[str, Parameter] = {
+    "selector": Unchecked("Which clients: by all, ids, type, version or labels.", {"type": "object"}),
+    "reason": REASON,
 }
 FORBIDDEN = {403: OpenApiResponse(Error, "You may not send the command.")}
 
@@ -68,21 +63,18 @@ class StandingOrderViewSet(ReadOnlyModelViewSet[StandingOrder]):
 
     @extend_schema(
         operation_id="standing_order_give",
-        request={"application/json": BODY},
+        request={"application/json": json_schema(BODY, "selector")},
         responses={201: StandingOrderSerializer, **FORBIDDEN},
     )
     def create(self, request: Request) -> Response:
         """Put an order in force: pause who is there, and whoever of them comes later."""
-        may_send(request, Pause)
-        values = object_body(request)
-        only(values, {"selector", "reason"})
-        if "selector" not in values:
-            raise BadRequest({"selector": ["Is missing."]})
+        may_send(request, Pause.name)
+        values = body_fields(request, BODY, "selector")
         order, _ = standing_orders.create(
             values["selector"],
             source=Source.REST,
             principal=request.user.get_username(),
-            reason=text(values, "reason"),
+            reason=values.get("reason", ""),
         )
         return Response(self.get_serializer(order).data, status.HTTP_201_CREATED)
 
@@ -95,8 +87,8 @@ class StandingOrderViewSet(ReadOnlyModelViewSet[StandingOrder]):
     def lift(self, request: Request, pk: str) -> Response:
         """Lift the order and resume whom no other order concerns."""
         order = self.get_object()
-        may_send(request, Resume)
-        only(object_body(request), set())
+        may_send(request, Resume.name)
+        no_fields(object_body(request))
         standing_orders.revoke(order, source=Source.REST, principal=request.user.get_username())
         order.refresh_from_db()
         return Response(self.get_serializer(order).data)

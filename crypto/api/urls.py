@@ -1,17 +1,20 @@
+"""Every address of REST, and the pages that describe them."""
+
+from django.contrib.auth.decorators import login_required
 from django.urls import URLPattern, URLResolver, path, re_path
+from django.utils.decorators import method_decorator
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.routers import SimpleRouter
 
 from crypto.api.clients import ClientViewSet
 from crypto.api.command_logs import CommandLogViewSet
+from crypto.api.common.errors import NotFoundView
 from crypto.api.configurations import ConfigurationViewSet
-from crypto.api.docs import DocsView, SchemaView
-from crypto.api.nowhere import Nowhere
-from crypto.api.operations import OperationViewSet
-from crypto.api.reports import ClientErrorViewSet, ClientLogViewSet
+from crypto.api.operations.views import OperationViewSet
+from crypto.api.reports import ClientErrorViewSet, ClientLogViewSet, TransactionViewSet, WalletViewSet
 from crypto.api.schedules import ScheduleViewSet
 from crypto.api.standing_orders import StandingOrderViewSet
-from crypto.api.transactions import TransactionViewSet
-from crypto.api.wallets import WalletViewSet
 
 app_name = "api"
 
@@ -27,9 +30,21 @@ router.register("transactions", TransactionViewSet, "transaction")
 router.register("client-errors", ClientErrorViewSet, "client-error")
 router.register("client-logs", ClientLogViewSet, "client-log")
 
+
+class SchemaView(SpectacularAPIView):
+    """The OpenAPI document."""
+
+    permission_classes = (IsAuthenticated,)
+
+
+@method_decorator(login_required, name="dispatch")
+class DocsView(SpectacularSwaggerView):
+    """Swagger UI from the sidecar package: nothing is fetched from elsewhere."""
+
+
 urlpatterns: list[URLPattern | URLResolver] = [
     *router.urls,
     path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", DocsView.as_view(url_name="api:schema"), name="docs"),
-    re_path("", Nowhere.as_view()),
+    re_path("", NotFoundView.as_view()),
 ]

@@ -62,18 +62,18 @@ class Command:
 
     def __post_init__(self) -> None:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        for name, value in parameters.checked(type(self), values).items():
+        for name, value in parameters.checked(parameters.of(type(self)), values).items():
             object.__setattr__(self, name, value)
 
     @classmethod
     def parse(cls, params: Mapping[str, object]) -> Self:
         """The command with these parameters. Raises InvalidParameters, which names each field at fault."""
-        return cls(**parameters.checked(cls, params))
+        return cls(**parameters.checked(parameters.of(cls), params))
 
     @classmethod
     def parse_text(cls, texts: Mapping[str, str]) -> Self:
         """Like `parse` for parameters spelled as text, as in a query string."""
-        return cls.parse(parameters.read(cls, texts))
+        return cls.parse(parameters.read(parameters.of(cls), texts))
 
     @classmethod
     def capability(cls) -> str:

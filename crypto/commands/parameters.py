@@ -1,13 +1,15 @@
-"""The kinds of parameter a command can have: each knows how to check a value and how to read it from text.
+"""The kinds of parameter there are: each knows how to check a value, how to read it from text, and its JSON schema.
 
-A parameter is a dataclass field made by one of the functions at the end of this file; its `Parameter` is kept in the
-field's metadata, where REST, OpenAPI, the command line and the admin find it.
+A command's parameter is a dataclass field made by one of the functions at the end of this file; its `Parameter` is kept
+in the field's metadata, where REST, OpenAPI, the command line and the admin find it. What calls take beside a command's
+own parameters (a timeout, an operation's policy) is declared in the same terms.
 """
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from enum import Enum
 from typing import Any
 
 from crypto.exceptions import InvalidParameters
@@ -40,6 +42,13 @@ class Parameter:
         return text
 
 
+class Unchecked(Parameter):
+    """What the use case it is for checks itself."""
+
+    def check(self, value: object) -> Any:
+        return value
+
+
 class Text(Parameter):
     def check(self, value: object) -> str:
         if not isinstance(value, str):
@@ -67,6 +76,51 @@ class Integer(Parameter):
             return int(text)
         except ValueError:
             return text
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Parameter):
+    unit: str = ""
+    """Said after the bounds where a value lies beyond them: "seconds"."""
+
+    def check(self, value: object) -> float:
+        low, high = self.schema["minimum"], self.schema["maximum"]
+        # The comparison is also false of NaN.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise ValueError(
+                f"Must be a number between {low:.12g} and {high:.12g} {self.unit}".rstrip() + "."
+            )
+        return float(value)
+
+    def read(self, text: str) -> object:
+        try:
+            return float(text)
+        except ValueError:
+            return text
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Parameter):
+    kind: Callable[[str], Any] = str
+    """Makes of the text what is kept: an enum's member."""
+
+    def check(self, value: object) -> Any:
+        if not isinstance(value, str) or value not in self.schema["enum"]:
+            raise ValueError(f"Must be one of {', '.join(self.schema['enum'])}.")
+        return self.kind(value)
+
+
+class Choices(Parameter):
+    """Several of an array's enum, at least one."""
+
+    def check(self, value: object) -> list[str]:
+        known = self.schema["items"]["enum"]
+        if not isinstance(value, list | tuple) or not value or not all(each in known for each in value):
+            raise ValueError(f"Must be a list of {', '.join(known)}.")
+        return list(value)
+
+    def read(self, text: str) -> object:
+        return text.split(",")
 
 
 class Flag(Parameter):
@@ -128,40 +182,57 @@ def _parsed(text: str) -> Any:
         raise ValueError("Must be JSON.") from None
 
 
+def number(help: str, bounds: tuple[float, float], unit: str = "") -> Number:
+    """A parameter between two bounds, for what is no field of a command."""
+    low, high = bounds
+    return Number(help, {"type": "number", "minimum": low, "maximum": high}, unit)
+
+
+def choice(help: str, members: Iterable[Enum]) -> Choice:
+    """A parameter that is one of these members, for what is no field of a command."""
+    members = tuple(members)
+    return Choice(help, {"type": "string", "enum": [member.value for member in members]}, type(members[0]))
+
+
 def text(default: str = "", *, help: str, max_length: int = MAX_TEXT) -> Any:
-    return _field(Text(help, {"type": "string", "maxLength": max_length}), default)
+    return declared(Text(help, {"type": "string", "maxLength": max_length}), default)
 
 
 def integer(default: int = 0, *, help: str, minimum: int = -INT32, maximum: int = INT32 - 1) -> Any:
-    return _field(Integer(help, {"type": "integer", "minimum": minimum, "maximum": maximum}), default)
+    return declared(Integer(help, {"type": "integer", "minimum": minimum, "maximum": maximum}), default)
 
 
 def flag(default: bool = False, *, help: str) -> Any:
-    return _field(Flag(help, {"type": "boolean"}), default)
+    return declared(Flag(help, {"type": "boolean"}), default)
 
 
 def symbols(*, help: str) -> Any:
     item = {"type": "string", "pattern": f"^{SYMBOL.pattern}$"}
-    return _field(Symbols(help, {"type": "array", "items": item, "maxItems": MAX_SYMBOLS}), ())
+    return declared(Symbols(help, {"type": "array", "items": item, "maxItems": MAX_SYMBOLS}), ())
 
 
 def document(*, help: str) -> Any:
-    return _field(Document(help, {"type": "object"}), "{}")
+    return declared(Document(help, {"type": "object"}), "{}")
 
 
-def of(cls: type[Any]) -> dict[str, tuple[Field[Any], Parameter]]:
-    """The parameters of a command class by name, in order of declaration."""
-    return {f.name: (f, f.metadata["parameter"]) for f in fields(cls)}
+def declared(parameter: Parameter, default: object) -> Any:
+    """A dataclass field that is this parameter."""
+    return field(default=default, metadata={"parameter": parameter})
 
 
-def checked(cls: type[Any], values: Mapping[str, object]) -> dict[str, Any]:
+def of(cls: type[Any]) -> dict[str, Parameter]:
+    """The parameters of a dataclass by name, in order of declaration."""
+    return {f.name: f.metadata["parameter"] for f in fields(cls)}
+
+
+def checked(known: Mapping[str, Parameter], values: Mapping[str, object]) -> dict[str, Any]:
     """All of `values` checked. Raises InvalidParameters that names every field at fault."""
-    known, good, errors = of(cls), {}, {}
+    good, errors = {}, {}
     for name, value in values.items():
         try:
             if name not in known:
-                raise ValueError("Unknown parameter.")
-            good[name] = known[name][1].check(value)
+                raise ValueError(f"Unknown parameter; known are {', '.join(known) or 'none'}.")
+            good[name] = known[name].check(value)
         except ValueError as error:
             errors[name] = [str(error)]
     if errors:
@@ -169,11 +240,15 @@ def checked(cls: type[Any], values: Mapping[str, object]) -> dict[str, Any]:
     return good
 
 
-def read(cls: type[Any], texts: Mapping[str, str]) -> dict[str, object]:
+def read(known: Mapping[str, Parameter], texts: Mapping[str, str]) -> dict[str, object]:
     """Values spelled as text (query string, command line); unknown names pass through for `checked` to refuse."""
-    known = of(cls)
-    return {name: known[name][1].read(value) if name in known else value for name, value in texts.items()}
+    return {name: known[name].read(value) if name in known else value for name, value in texts.items()}
 
 
-def _field(parameter: Parameter, default: object) -> Any:
-    return field(default=default, metadata={"parameter": parameter})
+def json_schema(known: Mapping[str, Parameter], *required: str) -> dict[str, Any]:
+    """Of an object with these fields."""
+    properties = {
+        name: {**parameter.schema, "description": parameter.help} for name, parameter in known.items()
+    }
+    schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return schema | ({"required": list(required)} if required else {})

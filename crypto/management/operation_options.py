@@ -3,13 +3,20 @@
 import json
 from argparse import ArgumentParser
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from crypto.commands import Command, parameters, registry
 from crypto.exceptions import InvalidParameters
-from crypto.models import Offline
-from crypto.services.operations.policy import Policy
+from crypto.management.parameter_options import add_parameter, given
+from crypto.services.operations.policy import DEFAULT, Policy
 from crypto.services.operations.selectors import EVERYBODY
+
+POLICY = "policy "
+SPELLINGS: dict[str, dict[str, Any]] = {
+    "waves": {"metavar": "N,N%,…"},
+    "abort": {"metavar": "STATE=N|N%", "action": "append"},
+}
 
 
 def add_command(parser: ArgumentParser) -> None:
@@ -26,19 +33,11 @@ def add_selector(parser: ArgumentParser) -> None:
 
 
 def add_policy(parser: ArgumentParser) -> None:
-    policy = parser.add_argument_group("policy")
-    policy.add_argument("--window", type=int, metavar="N", help="commands under way at any time, at most")
-    policy.add_argument("--rate", type=float, metavar="N", help="commands sent a second, at most")
-    policy.add_argument("--waves", metavar="N,N%,…", help="sizes of the first waves, such as 5,10%%")
-    policy.add_argument("--gate", type=float, metavar="0…1", help="share of a wave that must succeed (0.9)")
-    policy.add_argument(
-        "--abort", action="append", default=[], metavar="STATE=N|N%", help="failures that end it: FAILED=5%%"
-    )
-    policy.add_argument("--offline", choices=Offline.values, help="clients that are not connected (skip)")
-    policy.add_argument("--timeout", type=float, metavar="S", help="seconds to wait for each ack")
-    policy.add_argument(
-        "--expires-in", type=float, metavar="S", help="seconds after which nothing is delivered"
-    )
+    group = parser.add_argument_group("policy")
+    for name, parameter in parameters.of(Policy).items():
+        default = getattr(DEFAULT, name)
+        shown = replace(parameter, help=f"{parameter.help} ({default})") if default else parameter
+        add_parameter(group, POLICY, name, shown, **SPELLINGS.get(name, {}))
 
 
 def command(options: Mapping[str, Any]) -> Command:
@@ -62,14 +61,10 @@ def selector(options: Mapping[str, Any]) -> Any:
 
 def policy(options: Mapping[str, Any]) -> Policy:
     """Raises InvalidParameters."""
-    values = {name: options[name] for name in ("window", "rate", "gate", "offline", "timeout", "expires_in")}
-    values["waves"] = [share(text) for text in options["waves"].split(",")] if options["waves"] else None
-    values["abort"] = {kind: share(text) for kind, text in pairs("abort", options["abort"]).items()} or None
-    return Policy.parse(values)
-
-
-def share(text: str) -> int | str:
-    return int(text) if text.isascii() and text.isdigit() else text
+    texts = given(POLICY, options)
+    if "abort" in texts:
+        texts["abort"] = ",".join(texts["abort"])
+    return Policy.parse(parameters.read(parameters.of(Policy), texts))
 
 
 def pairs(option: str, texts: list[str]) -> dict[str, str]:

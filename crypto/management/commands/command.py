@@ -1,7 +1,7 @@
 import getpass
 import json
 import time
-from argparse import SUPPRESS, ArgumentParser
+from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,11 +9,12 @@ from uuid import UUID
 from django.core.management.base import CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 
-from crypto.commands import Command as Vocable
+from crypto.commands import Command as CommandClass
 from crypto.commands import parameters, registry
 from crypto.exceptions import InvalidParameters, OrchestratorError
 from crypto.management import show
 from crypto.management.one_line import USAGE, OneLineCommand, OneLineParser
+from crypto.management.parameter_options import add_parameter, given
 from crypto.models import CommandLog, Offline, Source, State
 from crypto.services.delivery.execute import execute_and_wait
 from crypto.services.ledger.issue import CommandRequest, issue
@@ -37,7 +38,6 @@ POLL = 0.2
 """Seconds between two looks at a queued command's row, which another process ends."""
 QUEUE_ONLY = ("no_wait", "offline", "expires_in")
 PARAMETER = "parameter "
-"""Keeps the command's parameters apart from our own options, whatever their names."""
 
 
 class Command(OneLineCommand):
@@ -52,7 +52,8 @@ class Command(OneLineCommand):
             summary = (cls.__doc__ or cls.label).splitlines()[0]
             verb = verbs.add_parser(cls.name, help=summary, description=summary, epilog=EXITS)
             verb.add_argument("client_id", metavar="CLIENT_ID", help="the client's UUID")
-            _add_parameters(verb, cls)
+            for name, parameter in parameters.of(cls).items():
+                add_parameter(verb, PARAMETER, name, parameter)
             _add_options(verb, cls)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -83,28 +84,7 @@ class Command(OneLineCommand):
             show.facts(self.stdout, facts | {"state": State(row.state).label})
 
 
-def _add_parameters(verb: ArgumentParser, cls: type[Vocable]) -> None:
-    for name, (_, parameter) in parameters.of(cls).items():
-        # A flag may stand alone.
-        flag: dict[str, Any] = (
-            {"nargs": "?", "const": "true"} if parameter.schema["type"] == "boolean" else {}
-        )
-        verb.add_argument(
-            f"--{name.replace('_', '-')}",
-            dest=PARAMETER + name,
-            metavar=_metavar(parameter),
-            default=SUPPRESS,
-            help=parameter.help,
-            **flag,
-        )
-
-
-def _metavar(parameter: parameters.Parameter) -> str:
-    names = {"array": "A,B,…", "boolean": "true|false", "integer": "N", "object": "JSON", "string": "TEXT"}
-    return names[parameter.schema["type"]]
-
-
-def _add_options(verb: ArgumentParser, cls: type[Vocable]) -> None:
+def _add_options(verb: ArgumentParser, cls: type[CommandClass]) -> None:
     options = verb.add_argument_group("delivery")
     options.add_argument(
         "--timeout", type=float, metavar="S", help=f"seconds to wait for the client's ack ({cls.timeout:g})"
@@ -122,17 +102,14 @@ def _add_options(verb: ArgumentParser, cls: type[Vocable]) -> None:
     options.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def _request(cls: type[Vocable], options: dict[str, Any]) -> CommandRequest:
+def _request(cls: type[CommandClass], options: dict[str, Any]) -> CommandRequest:
     """What the command line asks for. Raises InvalidParameters."""
-    values = {
-        name.removeprefix(PARAMETER): value for name, value in options.items() if name.startswith(PARAMETER)
-    }
     for option in QUEUE_ONLY:
         if options[option] and not options["queue"]:
             raise InvalidParameters({f"--{option.replace('_', '-')}": ["Only with --queue."]})
     return CommandRequest(
         client_id=_uuid(options["client_id"]),
-        command=cls.parse_text(values),
+        command=cls.parse_text(given(PARAMETER, options)),
         source=Source.CLI,
         principal=getpass.getuser(),
         offline=Offline(options["offline"] or Offline.FAIL),

@@ -1,58 +1,113 @@
 """How an operation goes about it: limits, waves, gates and thresholds."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from crypto.commands.parameters import Integer, Parameter, checked, choice, declared, json_schema, number, of
 from crypto.exceptions import InvalidParameters
 from crypto.models import Offline
 from crypto.models.command_log import FAILURES
-from crypto.services.ledger.issue import EXPIRIES, EXPIRY, TIMEOUTS
+from crypto.services.ledger.issue import EXPIRY, EXPIRY_SECONDS, TIMEOUTS
 
-PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,2})?)%")
+PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,2})?)%")
 MAX_WAVES = 50
+MAX_COUNT = 1_000_000
+
 Share = int | str
 """A count, or a percentage of all targets as text: 25 or "10%"."""
 
 
+class Waves(Parameter):
+    def check(self, value: object) -> tuple[Share, ...]:
+        if not isinstance(value, list | tuple) or len(value) > MAX_WAVES:
+            raise ValueError(f'Must be a list of at most {MAX_WAVES} sizes such as [5, "10%"].')
+        return tuple(_share(size) for size in value)
+
+    def read(self, text: str) -> object:
+        """Spelled 5,10%."""
+        return [_spelled(size) for size in text.split(",")]
+
+
+class Thresholds(Parameter):
+    def check(self, value: object) -> dict[str, Share]:
+        if not isinstance(value, Mapping) or not set(value) <= set(FAILURES):
+            raise ValueError(
+                f'Must be an object such as {{"FAILED": "5%"}} with keys of {", ".join(FAILURES)}.'
+            )
+        return {kind: _share(share) for kind, share in value.items()}
+
+    def read(self, text: str) -> object:
+        """Spelled FAILED=5%,TIMED_OUT=10."""
+        pairs = [pair.split("=", 1) for pair in text.split(",")]
+        return (
+            {pair[0]: _spelled(pair[1]) for pair in pairs} if all(len(pair) == 2 for pair in pairs) else text
+        )
+
+
+SHARE = {
+    "oneOf": [
+        {"type": "integer", "minimum": 1, "maximum": MAX_COUNT},
+        {"type": "string", "pattern": f"^{PERCENT.pattern}$"},
+    ]
+}
+"""A count or a percentage, in JSON schema."""
+WAVES = Waves(
+    "Sizes of the first waves, such as 5 or 10%; one more takes what is left.",
+    {"type": "array", "items": SHARE, "maxItems": MAX_WAVES},
+)
+OFFLINE = choice("What becomes of clients that are not connected.", Offline)
+ABORT = Thresholds(
+    "By kind of failure: how many end the operation, such as FAILED 5%.",
+    {"type": "object", "properties": {kind.value: SHARE for kind in FAILURES}, "additionalProperties": False},
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    window: int | None = None
-    """Commands released and not ended at any time; None: no limit."""
-    rate: float | None = None
-    """Commands released a second; None: no limit."""
-    waves: tuple[Share, ...] = ()
-    """Sizes of the first waves; one more takes what is left. A wave begins when the one before is over."""
-    gate: float = 0.9
-    """What part of a wave must have succeeded for the next to begin by itself; else the operation pauses."""
-    abort: Mapping[str, Share] = field(default_factory=dict)
-    """By kind of failure: how many end the operation."""
-    offline: Offline = Offline.SKIP
-    timeout: float | None = None
-    """Seconds each attempt waits for its ack; None: the command's own."""
-    expires_in: float = EXPIRY.total_seconds()
-    """Seconds after which what was not delivered ends."""
+    """Each field is a parameter of its own: REST, OpenAPI and the command line find it there."""
+
+    window: int | None = declared(
+        Integer(
+            "Commands under way at any time, at most.",
+            {"type": "integer", "minimum": 1, "maximum": MAX_COUNT},
+        ),
+        None,
+    )
+    rate: float | None = declared(
+        number("Commands sent a second, at most.", (0.01, MAX_COUNT), "a second"), None
+    )
+    waves: tuple[Share, ...] = declared(WAVES, ())
+    """A wave begins when the one before is over."""
+    gate: float = declared(number("What part of a wave must succeed for the next to begin.", (0, 1)), 0.9)
+    """Where it does not the operation pauses."""
+    abort: Mapping[str, Share] = field(default_factory=dict, metadata={"parameter": ABORT})
+    offline: Offline = field(default=Offline.SKIP, metadata={"parameter": OFFLINE})
+    timeout: float | None = declared(number("Seconds to wait for each ack.", TIMEOUTS, "seconds"), None)
+    """None: the command's own."""
+    expires_in: float = declared(
+        number("Seconds after which what was not delivered ends.", EXPIRY_SECONDS, "seconds"),
+        EXPIRY.total_seconds(),
+    )
 
     @classmethod
     def parse(cls, values: object) -> "Policy":
-        """Raises InvalidParameters, which names each field at fault."""
+        """A field that is None is left out. Raises InvalidParameters, which names each field at fault."""
         if not isinstance(values, Mapping):
             raise InvalidParameters({"policy": ["Must be an object."]})
-        good: dict[str, Any] = {}
-        errors: dict[str, list[str]] = {}
-        for name, value in values.items():
-            try:
-                if name not in CHECKS:
-                    raise ValueError(f"Unknown field; known are {', '.join(CHECKS)}.")
-                if value is not None:
-                    good[name] = CHECKS[name](value)
-            except ValueError as error:
-                errors[f"policy.{str(name)[:40]}"] = [str(error)]
-        if errors:
-            raise InvalidParameters(errors)
-        return cls(**good)
+        given = {str(name)[:40]: value for name, value in values.items() if value is not None}
+        try:
+            return cls(**checked(of(cls), given))
+        except InvalidParameters as invalid:
+            raise invalid.within("policy") from None
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """What `parse` takes."""
+        schema = json_schema(of(cls))
+        return schema | {"properties": {n: {**p, "nullable": True} for n, p in schema["properties"].items()}}
 
     @property
     def limited(self) -> bool:
@@ -62,7 +117,7 @@ class Policy:
     @property
     def as_json(self) -> dict[str, Any]:
         """Only what differs from the default; `parse` gives the policy back."""
-        values = {name: getattr(self, name) for name in CHECKS}
+        values = {name: getattr(self, name) for name in of(type(self))}
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in values.items()
@@ -89,58 +144,16 @@ def count(share: Share, targets: int) -> int:
     return int(-(-float(share.removesuffix("%")) * targets // 100))
 
 
-def _number(low: float, high: float, unit: str = "") -> Callable[[Any], float]:
-    def check(value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise ValueError(f"Must be a number between {low:g} and {high:g}{unit}.")
-        return float(value)
-
-    return check
-
-
-def _whole(low: int, high: int) -> Callable[[Any], int]:
-    def check(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(f"Must be a whole number between {low} and {high}.")
-        return value
-
-    return check
-
-
-def _share(value: Any) -> Share:
+def _share(value: object) -> Share:
     if isinstance(value, str) and (match := PERCENT.fullmatch(value)) and 0 < float(match[1]) <= 100:
         return value
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_COUNT:
         return value
     raise ValueError('Must be a count from 1, or a percentage such as "10%".')
 
 
-def _waves(value: Any) -> tuple[Share, ...]:
-    if not isinstance(value, list | tuple) or len(value) > MAX_WAVES:
-        raise ValueError(f'Must be a list of at most {MAX_WAVES} sizes such as [5, "10%"].')
-    return tuple(_share(size) for size in value)
+def _spelled(text: str) -> Share:
+    return int(text) if text.isascii() and text.isdigit() else text
 
 
-def _abort(value: Any) -> dict[str, Share]:
-    if not isinstance(value, Mapping) or not set(value) <= set(FAILURES):
-        raise ValueError(f'Must be an object such as {{"FAILED": "5%"}} with keys of {", ".join(FAILURES)}.')
-    return {kind: _share(share) for kind, share in value.items()}
-
-
-def _offline(value: Any) -> Offline:
-    if value not in Offline.values:
-        raise ValueError(f"Must be one of {', '.join(Offline.values)}.")
-    return Offline(value)
-
-
-CHECKS: dict[str, Callable[[Any], Any]] = {
-    "window": _whole(1, 1_000_000),
-    "rate": _number(0.01, 1_000_000, " a second"),
-    "waves": _waves,
-    "gate": _number(0, 1),
-    "abort": _abort,
-    "offline": _offline,
-    "timeout": _number(*TIMEOUTS, " seconds"),
-    "expires_in": _number(EXPIRIES[0].total_seconds(), EXPIRIES[1].total_seconds(), " seconds"),
-}
 DEFAULT = Policy()

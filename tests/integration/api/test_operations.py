@@ -117,7 +117,9 @@ def test_control_from_outside(api: APIClient) -> None:
     child = post(api, at + "retry/", {"states": ["CANCELED"], "reason": "again"})
     assert (child["targets"], child["reason"]) == (5, "again")
     assert f"operations/{child['parent']}/" == at
-    post(api, at + "retry/", {"states": ["SUCCEEDED"]}, 400)
+    for states in (["SUCCEEDED"], [], "CANCELED", [["CANCELED"]], None):
+        refused = post(api, at + "retry/", {"states": states}, 400)
+        assert list(refused["error"]["fields"]) == ["states"]
     found = api.get(BASE + "operations/", {"state": "RUNNING"}).json()
     assert [one["id"] for one in found["results"]] == [child["id"]]
 

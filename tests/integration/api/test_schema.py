@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from crypto.api import arguments
+from crypto.api.commands.requests import known_parameters
 from crypto.commands import registry
 from crypto.models import Client
 from project.wsgi import application
@@ -53,7 +53,7 @@ def test_it_is_valid_and_without_a_warning(tmp_path: Any) -> None:
 def test_every_command_is_described_with_all_its_parameters(document: Any, name: str) -> None:
     operation = document["paths"][f"/api/crypto/commands/{{id}}/{name}/"]["post"]
     body = operation["requestBody"]["content"]["application/json"]["schema"]
-    assert set(body["properties"]) == set(arguments.known(registry[name]))
+    assert set(body["properties"]) == set(known_parameters(registry[name]))
     assert {"200", "202", "400", "401", "403", "404", "500", "503", "504"} <= set(operation["responses"])
     assert operation["description"] == registry[name].__doc__
 

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import fields
 from functools import partial
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any
@@ -126,7 +127,7 @@ def _signature(cls: type[Command], *, waits: bool) -> Signature:
     def parameter(name: str, default: Any, annotation: Any) -> Parameter:
         return Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
 
-    parameters = [parameter(name, field.default, field.type) for name, (field, _) in of(cls).items()]
+    parameters = [parameter(f.name, f.default, f.type) for f in fields(cls)]
     if waits:
         parameters.append(parameter("timeout", None, float | None))
     me = Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)

@@ -3,7 +3,7 @@ from typing import Any
 from rest_framework.pagination import LimitOffsetPagination
 from rest_framework.request import Request
 
-from crypto.api.errors import BadRequest
+from crypto.exceptions import InvalidParameters
 
 
 class Pages(LimitOffsetPagination):
@@ -32,5 +32,5 @@ class Pages(LimitOffsetPagination):
     def _bounded(self, request: Request, name: str, default: int, low: int, high: int) -> int:
         text = request.query_params.get(name, str(default))
         if not (text.isascii() and text.isdigit() and len(text) <= 10 and low <= int(text) <= high):
-            raise BadRequest({name: [f"Must be a whole number between {low} and {high}."]})
+            raise InvalidParameters({name: [f"Must be a whole number between {low} and {high}."]})
         return int(text)

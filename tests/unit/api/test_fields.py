@@ -1,6 +1,6 @@
 import pytest
 
-from crypto.api.documents import document
+from crypto.api.common.fields import document
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django_filters.fields import IsoDateTimeField
 
-from crypto.api.errors import BadRequest
+from crypto.exceptions import InvalidParameters
 
 FRAME = frozenset({"limit", "offset", "format"})
 """Query parameters that every list takes beside its filters."""
@@ -49,5 +49,5 @@ class Filters(django_filters.FilterSet):
     def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
         unknown = set(data or ()) - set(self.base_filters) - FRAME
         if unknown:
-            raise BadRequest({name: ["Unknown parameter."] for name in sorted(unknown)})
+            raise InvalidParameters({name: ["Unknown parameter."] for name in sorted(unknown)})
         super().__init__(data, *args, **kwargs)

@@ -2,20 +2,16 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiResponse, extend_schema_field
+from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from crypto.api.schema import Error
+from crypto.api.common.fields import CountsField, ObjectField
+from crypto.api.common.schema import Error
 from crypto.models import Operation, State
 from crypto.services.operations.progress import Progress
-
-
-@extend_schema_field({"type": "object", "additionalProperties": True})
-class ObjectField(serializers.JSONField):
-    pass
 
 
 class OperationSerializer(serializers.ModelSerializer[Operation]):
@@ -58,10 +54,6 @@ class ReasonSerializer(serializers.Serializer[Any]):
     state = serializers.ChoiceField(State.choices)
     reason = serializers.CharField()
     count = serializers.IntegerField()
-
-
-class CountsField(serializers.DictField):
-    child = serializers.IntegerField()
 
 
 class OperationDetail(OperationSerializer):

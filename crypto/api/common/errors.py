@@ -2,15 +2,17 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404
 from rest_framework import status
 from rest_framework.exceptions import APIException, NotFound
 from rest_framework.exceptions import PermissionDenied as Forbidden
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
+from rest_framework.views import APIView, set_rollback
 
 from crypto.exceptions import (
     DedupeConflict,
@@ -24,11 +26,12 @@ from crypto.exceptions import (
 logger = logging.getLogger(__name__)
 
 SAMPLE = 10
+"""Ids shown of those that joined or left a preview's targets."""
 INVALID = "Some of what was given does not fit."
 
 
 class BadRequest(APIException):
-    """Raised when what a caller gave does not fit; `fields` maps each name at fault to its sentences."""
+    """What InvalidParameters becomes; `fields` maps each name at fault to its sentences."""
 
     status_code = status.HTTP_400_BAD_REQUEST
 
@@ -38,12 +41,14 @@ class BadRequest(APIException):
 
 
 class Conflict(APIException):
+    """Raised when the thing is in no state for what is asked of it."""
+
     status_code = status.HTTP_409_CONFLICT
     default_code = "conflict"
 
 
-class Moved(Conflict):
-    """The difference stands beside the error: counts, and the first few ids."""
+class SnapshotMoved(Conflict):
+    """What SnapshotChanged becomes. The difference stands beside the error: counts, and the first few ids."""
 
     def __init__(self, changed: SnapshotChanged) -> None:
         super().__init__(str(changed), "snapshot_changed")
@@ -56,17 +61,22 @@ class Moved(Conflict):
 
 
 class TooLarge(APIException):
+    """What RequestDataTooBig becomes."""
+
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_detail = "The body is larger than this server reads."
     default_code = "too_large"
 
 
 class Unforeseen(APIException):
+    """What every other exception becomes: 500, with its traceback in the log."""
+
     default_detail = "Something went wrong here; the server's log says what."
     default_code = "unforeseen"
 
 
 def body(code: str, message: str, fields: Mapping[str, Any] | None = None, **beside: Any) -> dict[str, Any]:
+    """The body of an answer that is an error, with what stands `beside` it."""
     return {"error": {"code": code, "message": message, "fields": dict(fields or {})}, **beside}
 
 
@@ -81,6 +91,17 @@ def answer(error: Exception, context: dict[str, Any]) -> Response:
         status=known.status_code,
         headers=_headers(known),
     )
+
+
+class NotFoundView(APIView):
+    """Addresses that nothing else has: also they are answered with the one body for errors."""
+
+    schema = None
+    permission_classes = (AllowAny,)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> NoReturn:
+        slash = "" if request.path.endswith("/") else "; the ones there are end with a slash"
+        raise NotFound(f"There is nothing at this address{slash}.")
 
 
 def _translated(error: Exception) -> APIException:
@@ -98,7 +119,7 @@ def _translated(error: Exception) -> APIException:
         case DedupeConflict() | OperationConflict():
             return Conflict(str(error))
         case SnapshotChanged():
-            return Moved(error)
+            return SnapshotMoved(error)
         case RequestDataTooBig():
             return TooLarge()
     return Unforeseen()

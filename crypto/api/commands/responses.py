@@ -9,10 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from crypto.api import errors
-from crypto.api.documents import DocumentField, document
-from crypto.api.preferences import RESPOND_ASYNC
-from crypto.api.schema import Error
+from crypto.api.common import errors
+from crypto.api.common.fields import DocumentField, document
+from crypto.api.common.headers import RESPOND_ASYNC
+from crypto.api.common.schema import Error
 from crypto.models import Client, ClientStatus, CommandLog, State
 from crypto.models.command_log import ANSWERED, OPEN
 from crypto.services.ledger.attempt import Result

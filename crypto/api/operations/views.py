@@ -10,9 +10,23 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from crypto.api.bodies import object_body, only
-from crypto.api.filters import Filters, MomentFilter
-from crypto.api.operation_answers import (
+from crypto.api.common.filters import Filters, MomentFilter
+from crypto.api.common.headers import IDEMPOTENCY_KEY, idempotency_key
+from crypto.api.common.permissions import may_send
+from crypto.api.common.request_body import body_fields, object_body
+from crypto.api.common.schema import Error
+from crypto.api.common.wait_slots import wait_slot
+from crypto.api.operations.requests import (
+    COMMAND,
+    OPTIONS,
+    REASON,
+    SELECTOR,
+    WAIT,
+    begin,
+    given_command,
+    wait_seconds,
+)
+from crypto.api.operations.responses import (
     RESPONSES,
     OperationDetail,
     OperationSerializer,
@@ -20,20 +34,24 @@ from crypto.api.operation_answers import (
     accepted,
     described,
 )
-from crypto.api.operation_calls import OPTIONS, WAIT, begin, given_command, may_send, text, wait
-from crypto.api.preferences import IDEMPOTENCY_KEY, idempotency_key
-from crypto.api.schema import Error
-from crypto.api.waiting import seat
-from crypto.commands import registry
+from crypto.commands.parameters import Choices, Parameter, json_schema
 from crypto.models import Operation, OperationState, Source
 from crypto.services.operations import actions, progress, targets
 from crypto.services.operations.selectors import EVERYBODY
 
-COMMAND: dict[str, Any] = {
-    "command": {"type": "string", "enum": sorted(registry)},
-    "params": {"type": "object", "description": "The command's parameters."},
+START = {**COMMAND, **OPTIONS}
+PREVIEW = {**COMMAND, "selector": SELECTOR}
+RETRY: dict[str, Parameter] = {
+    "states": Choices(
+        "Which of the targets, by the state that their command ended in.",
+        {
+            "type": "array",
+            "items": {"type": "string", "enum": [s.value for s in actions.RETRYABLE]},
+            "minItems": 1,
+        },
+    ),
+    "reason": REASON,
 }
-STATES = {"type": "array", "items": {"type": "string", "enum": [state.value for state in actions.RETRYABLE]}}
 CONTROLLED = {
     200: OperationDetail,
     403: OpenApiResponse(Error, "You may not send the operation's command."),
@@ -48,11 +66,6 @@ class OperationFilters(Filters):
     parent = django_filters.UUIDFilter(field_name="parent_id")
     created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
     created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
-
-
-def _schema(properties: dict[str, Any], *required: str) -> Any:
-    schema = {"type": "object", "properties": properties, "additionalProperties": False}
-    return {"application/json": schema | ({"required": list(required)} if required else {})}
 
 
 class OperationViewSet(ReadOnlyModelViewSet[Operation]):
@@ -71,34 +84,32 @@ class OperationViewSet(ReadOnlyModelViewSet[Operation]):
     )
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         pk = self._pk()
-        seconds = wait(WAIT.read(request.query_params.get("wait", "0")))
-        with seat():
+        seconds = wait_seconds(request)
+        with wait_slot():
             return Response(described(progress.wait_for(pk, seconds), request))
 
     @extend_schema(
         operation_id="operation_start",
         parameters=[IDEMPOTENCY_KEY],
-        request=_schema({**COMMAND, **OPTIONS}, "command"),
+        request={"application/json": json_schema(START, "command")},
         responses=RESPONSES,
     )
     def create(self, request: Request) -> Response:
         """Start an operation."""
-        values = object_body(request)
-        only(values, {*COMMAND, *OPTIONS})
-        return begin(request, given_command(request, values), values)
+        values = body_fields(request, START, "command")
+        return begin(given_command(values, request), values, request)
 
     @extend_schema(
         operation_id="operation_preview",
-        request=_schema({**COMMAND, "selector": OPTIONS["selector"]}, "command"),
+        request={"application/json": json_schema(PREVIEW, "command")},
         responses={200: PreviewAnswer, 403: RESPONSES[403]},
     )
     @action(detail=False, methods=["post"])
     def preview(self, request: Request) -> Response:
         """Say what a start would mean; nothing is issued."""
-        values = object_body(request)
-        only(values, {*COMMAND, "selector"})
-        asked = given_command(request, values)
-        return Response(PreviewAnswer(targets.preview(type(asked), values.get("selector", EVERYBODY))).data)
+        values = body_fields(request, PREVIEW, "command")
+        cls = type(given_command(values, request))
+        return Response(PreviewAnswer(targets.preview(cls, values.get("selector", EVERYBODY))).data)
 
     @extend_schema(operation_id="operation_cancel", request=None, responses=CONTROLLED)
     @action(detail=True, methods=["post"])
@@ -127,21 +138,19 @@ class OperationViewSet(ReadOnlyModelViewSet[Operation]):
     @extend_schema(
         operation_id="operation_retry",
         parameters=[IDEMPOTENCY_KEY],
-        request=_schema({"states": STATES, "reason": OPTIONS["reason"]}),
+        request={"application/json": json_schema(RETRY)},
         responses=RESPONSES,
     )
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:
         """Send the command again, as an operation of its own, to the targets that ended in these states."""
-        values = object_body(request)
-        only(values, {"states", "reason"})
-        states = values.get("states", actions.RETRIED)
+        values = body_fields(request, RETRY)
         child = actions.retry(
             self._controlled(request),
-            states if isinstance(states, list | tuple) else [],
+            values.get("states", actions.RETRIED),
             source=Source.REST,
             principal=request.user.get_username(),
-            reason=text(values, "reason"),
+            reason=values.get("reason", ""),
             dedupe_key=idempotency_key(request),
         )
         return accepted(progress.progress(child.pk), request)
@@ -155,8 +164,7 @@ class OperationViewSet(ReadOnlyModelViewSet[Operation]):
     def _controlled(self, request: Request) -> UUID:
         """The operation's id, for somebody who may send its command. Raises NotFound, PermissionDenied."""
         operation = Operation.objects.get(pk=self._pk())
-        if operation.command in registry:
-            may_send(request, registry[operation.command])
+        may_send(request, operation.command)
         return operation.pk
 
     def _pk(self) -> UUID:

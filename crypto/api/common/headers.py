@@ -6,7 +6,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
-from crypto.api.errors import BadRequest
+from crypto.exceptions import InvalidParameters
 
 RESPOND_ASYNC = "respond-async"
 KEY = re.compile(r"[\x21-\x7e]{1,150}")
@@ -19,12 +19,14 @@ def wants_async(request: Request) -> bool:
 
 
 def idempotency_key(request: Request) -> str | None:
-    """The key for the ledger: one user's keys are not another's. Raises BadRequest."""
+    """The key for the ledger: one user's keys are not another's. Raises InvalidParameters."""
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return None
     if not KEY.fullmatch(key):
-        raise BadRequest({"Idempotency-Key": ["Must have between 1 and 150 visible ASCII characters."]})
+        raise InvalidParameters(
+            {"Idempotency-Key": ["Must have between 1 and 150 visible ASCII characters."]}
+        )
     return f"rest:{request.user.pk}:{key}"
 
 

@@ -2,7 +2,7 @@ import pytest
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
-from crypto.api.preferences import wants_async
+from crypto.api.common.headers import wants_async
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,10 @@ from crypto.services.ledger.issue import CommandRequest
 WAITERS = 1_000
 """Requests of one process that may wait at the same time."""
 
-_seats = BoundedSemaphore(WAITERS)
+_slots = BoundedSemaphore(WAITERS)
 
 
-class TooManyWait(APIException):
+class TooManyWaiting(APIException):
     """Raised instead of waiting when too many requests wait already. Nothing was issued."""
 
     status_code = 429
@@ -30,17 +30,17 @@ class TooManyWait(APIException):
 
 
 def wait_for(request: CommandRequest) -> Result:
-    """Raises TooManyWait, UnknownClient, DedupeConflict."""
-    with seat():
+    """The command's end. Raises TooManyWaiting, UnknownClient, DedupeConflict."""
+    with wait_slot():
         return execute_and_wait(request)
 
 
 @contextmanager
-def seat() -> Iterator[None]:
-    """Wherever a request waits. Raises TooManyWait."""
-    if not _seats.acquire(blocking=False):
-        raise TooManyWait
+def wait_slot() -> Iterator[None]:
+    """Held wherever a request waits. Raises TooManyWaiting."""
+    if not _slots.acquire(blocking=False):
+        raise TooManyWaiting
     try:
         yield
     finally:
-        _seats.release()
+        _slots.release()

@@ -1,4 +1,4 @@
-"""JSON documents that clients wrote, on their way into an answer."""
+"""Serializer fields for what is JSON in itself."""
 
 import json
 from typing import Any
@@ -27,3 +27,14 @@ class DocumentField(serializers.Field[Any, Any, Any, Any]):
 
     def to_representation(self, value: str) -> Any:
         return document(value)
+
+
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class ObjectField(serializers.JSONField):
+    """A JSON object: a command's parameters, a selector, a policy."""
+
+
+class CountsField(serializers.DictField):
+    """Numbers by name."""
+
+    child = serializers.IntegerField()
