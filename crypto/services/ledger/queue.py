@@ -1,4 +1,4 @@
-"""Dramatiq messages that tell workers of queued rows. They carry ids only: a lost one costs seconds, never a command."""
+"""Dramatiq messages that tell workers of queued rows. They carry ids only: a lost one costs seconds, no command."""
 
 import logging
 import os
