@@ -1,4 +1,4 @@
-"""Signals for others. Sent after commit; receivers run in the process that settled the matter."""
+"""Signals for your own code. Sent after commit, in the process that made the change."""
 
 from django.dispatch import Signal
 
@@ -15,7 +15,7 @@ operation_finished = Signal()
 """Arguments: `operation`, the id (UUID) of an operation that has just ended, once. Sender: Operation."""
 
 client_ready = Signal()
-"""Arguments: `client_ids`, a list of UUID: connected clients that can be sent commands by now. Sender: Client."""
+"""Arguments: `client_ids`, a list of UUID: connected clients to which commands can be sent now. Sender: Client."""
 
 client_diverged = Signal()
 """Arguments: `client_ids`, a list of UUID that have acked to be paused and report ACTIVE. Sender: Client."""

@@ -1,4 +1,4 @@
-"""The one place that reads the process environment."""
+"""The process environment. Nothing else reads it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,31 +20,31 @@ class Environment:
     https: bool
     """The site is reached over TLS: redirect to it, HSTS, secure cookies."""
     data_dir: Path
-    """What the embedded parts keep on disk; ignored by git."""
+    """Files of the embedded parts."""
     database_url: str | None
     """None: SQLite in the data directory."""
     database_conn_max_age: int
     """Seconds a database connection is reused; 0 closes it after every unit of work."""
     database_pool: int
-    """Connections to PostgreSQL that all threads of a process share at most; 0: each thread has its own."""
+    """Size of the pool of PostgreSQL connections in each process; 0: one connection for each thread."""
     redis_url: str | None
     """None: the in-memory broker, whose messages live and die with this process."""
     node_lease: float
-    """Seconds without a renewal after which a streaming node, and with it its clients, count as gone."""
+    """Seconds without a renewal after which a streaming node is dead and its clients count as disconnected."""
     lease_margin: float
-    """Seconds beyond its ack timeout after which an attempt that nobody ended counts as abandoned."""
+    """Seconds after its ack timeout at which the sweeper ends an attempt whose worker has gone."""
     worker_window: int
-    """Commands that one worker process has on the wire at most."""
+    """Commands that one process has in flight from the lanes, at most."""
     log_format: str
     log_level: str
     config_schema: Path | None
-    """JSON schema of clients' configuration documents; None: any object will do."""
+    """JSON schema of configuration documents; None: any object is accepted."""
     worker_metrics_port: int | None
     """None: workers export no metrics."""
 
     @classmethod
     def read(cls) -> "Environment":
-        """Raises ImproperlyConfigured for what is missing or malformed."""
+        """Raises ImproperlyConfigured if a variable is missing or malformed."""
         env = environ.Env()
         data_dir = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def _seconds(env: environ.Env, name: str, default: float) -> float:
 
 
 def _own_secret_key(data_dir: Path, debug: bool, database_url: str | None) -> str:
-    """Embedded and debugging installations keep a key of their own; all others must be given one."""
+    """Embedded and debugging installations make a key of their own; all others must set SECRET_KEY."""
     if database_url is not None and not debug:
         raise ImproperlyConfigured("SECRET_KEY is required when DATABASE_URL is set")
     return kept_secret(data_dir / "secret_key")

@@ -1,4 +1,4 @@
-"""What load balancers and supervisors ask. Open to anyone who reaches the port; tells no data."""
+"""Health checks for load balancers and supervisors. They need no login and show no data."""
 
 import logging
 
@@ -11,6 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 def live(request: HttpRequest) -> HttpResponse:
+    """200 while the process answers."""
     return JsonResponse({"status": "ok"})
 
 

@@ -30,7 +30,7 @@ PROBES = ("/health/live", "/health/ready", "/metrics")
 
 
 def is_worth_a_line(record: logging.LogRecord) -> bool:
-    """One line a request is enough, and probes come every few seconds."""
+    """False for the start of a request (its end is logged) and for probes, which come every few seconds."""
     event = record.msg
     if not isinstance(event, dict):
         return True
@@ -40,7 +40,7 @@ def is_worth_a_line(record: logging.LogRecord) -> bool:
 def drop_color_message(
     logger: object, method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Uvicorn's second copy of the message."""
+    """Remove uvicorn's second copy of the message."""
     event.pop("color_message", None)
     return event
 

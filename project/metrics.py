@@ -1,5 +1,4 @@
-"""Figures for Prometheus, counted in the database when somebody scrapes. The page is open to whoever reaches the
-port; it tells counts, never names."""
+"""Metrics for Prometheus, counted in the database at each scrape. The page needs no login and shows no names."""
 
 from collections.abc import Iterator
 
@@ -21,8 +20,10 @@ LANE_GAUGES = {
 
 
 class Ledger(Collector):
+    """Figures of the lanes, the clients and the nodes."""
+
     def describe(self) -> list[Metric]:
-        """Nothing, so that registering asks no database."""
+        """Nothing, so that registering needs no database."""
         return []
 
     def collect(self) -> Iterator[GaugeMetricFamily]:

@@ -5,7 +5,7 @@ from django.views.generic import RedirectView
 from project import health
 from project.metrics import metrics
 
-# Here, where it is served, and not when the apps are loaded: no other process needs it, and it doubles their start.
+# Not when the apps are loaded: only web needs the admin, and it doubles the time that a process takes to start.
 admin.autodiscover()
 
 urlpatterns = [

@@ -1,4 +1,4 @@
-"""The actors. A message carries ids only; what they stand for, and how often it may be tried, is on the rows."""
+"""The actors. A message carries ids only; everything else, such as attempts, stands on the rows."""
 
 from uuid import UUID
 
@@ -10,19 +10,20 @@ from crypto.services.fleet.worker_heartbeat import Heartbeat
 from crypto.tuning import tune_garbage_collection
 
 SETTLE = 8.0
-"""Seconds that a stopping worker waits for acks under way."""
+"""Seconds that a stopping worker waits for acks of what it has sent."""
 
 
 class SettleBeforeExit(Middleware):
-    """A worker that is told to stop first settles what it has on the wire. (What it cannot wait for, the streaming
-    server and the sweeper settle.)"""
+    """A stopping worker settles what it has in flight. (What takes longer is settled by the streaming server and the
+    sweeper.)
+    """
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         dispatcher().close(SETTLE)
 
 
-class SignsOfLife(Middleware):
-    """Lets it be seen which lanes are worked on."""
+class WorkerHeartbeat(Middleware):
+    """Stores that this worker is alive, and its lanes."""
 
     def __init__(self) -> None:
         self._beats: dict[Worker, Heartbeat] = {}
@@ -37,20 +38,19 @@ class SignsOfLife(Middleware):
             beat.end()
 
 
-class LittleGarbage(Middleware):
-    """Thousands of commands in flight are thousands of objects that live for a second."""
+class TuneGarbageCollection(Middleware):
+    """Commands in flight are thousands of objects that live for a second."""
 
     def after_process_boot(self, broker: Broker) -> None:
         tune_garbage_collection()
 
 
-# Here and not in the settings' list, which is loaded before there are models.
-for one in (SettleBeforeExit(), SignsOfLife(), LittleGarbage()):
+# Here and not in the settings, which are loaded before the models.
+for one in (SettleBeforeExit(), WorkerHeartbeat(), TuneGarbageCollection()):
     dramatiq.get_broker().add_middleware(one)
 
 
 @dramatiq.actor(actor_name="deliver", max_retries=0)
 def deliver(ids: list[str]) -> None:
-    """Has the rows claimed and handed to the wire. The message is done at once: whatever becomes of the rows stands in
-    the ledger."""
+    """Claim and send the rows. The message is done at once: the ledger says what becomes of the rows."""
     dispatcher().deliver(UUID(id) for id in ids)

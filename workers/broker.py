@@ -1,4 +1,4 @@
-"""The brokers: Redis, hardened where the library loses or strands messages, and one in memory."""
+"""The brokers: Redis, with fixes where the library loses or strands messages, and one in memory."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -22,18 +22,20 @@ from workers.consumer import RedisConsumer
 LANES = ("urgent", "default", "bulk", "sync")
 
 PIPELINE_SIZE = 1_000
+"""Messages in one Redis transaction, at most."""
 
 HEARTBEAT_TIMEOUT = 15_000
-"""Milliseconds without a sign of life after which a worker's messages go to others."""
+"""Milliseconds without a heartbeat after which other workers get a worker's messages."""
 
 MEMORY_THREADS = 4
+"""Threads of the worker that a `MemoryBroker` starts."""
 
 ALWAYS = dramatiq_redis.MAINTENANCE_SCALE
-"""Every poll looks for dead workers: two index look-ups, and redelivery does not wait for a lucky draw."""
+"""Every poll looks for dead workers, which costs two look-ups; the library does so at random."""
 
 
 def _client(url: str, *, attempts: int, cap: float) -> redis.Redis:
-    """A client that rides out a restart of Redis: at most `attempts` retries, `cap` seconds apart."""
+    """A client that survives a restart of Redis: at most `attempts` retries, `cap` seconds apart."""
     return redis.Redis.from_url(
         url,
         retry=Retry(ExponentialWithJitterBackoff(base=0.01, cap=cap), attempts),
@@ -43,8 +45,7 @@ def _client(url: str, *, attempts: int, cap: float) -> redis.Redis:
 
 
 class RedisBroker(dramatiq_redis.RedisBroker):
-    """Raises ConnectionClosed, never a redis error, whatever is wrong with Redis; consumers and
-    acknowledgements are retried by the library on that error alone."""
+    """Raises ConnectionClosed instead of redis errors: the library retries on that error alone."""
 
     def __init__(
         self, *, url: str, middleware: list[Middleware] | None = None, namespace: str = "dramatiq"
@@ -56,9 +57,9 @@ class RedisBroker(dramatiq_redis.RedisBroker):
             heartbeat_timeout=HEARTBEAT_TIMEOUT,
             maintenance_chance=ALWAYS,
         )
-        # Whoever rings is a request or a transaction that has just committed: it does not wait for long.
-        self._ringing = _client(url, attempts=3, cap=0.1)
-        self._held: defaultdict[str, set[str]] = defaultdict(set)
+        # A request or a transaction that has just committed must not wait long.
+        self._enqueuing = _client(url, attempts=3, cap=0.1)
+        self._fetched: defaultdict[str, set[str]] = defaultdict(set)
         for lane in LANES:
             self.declare_queue(lane)
 
@@ -67,10 +68,10 @@ class RedisBroker(dramatiq_redis.RedisBroker):
         return RedisConsumer
 
     def enqueue_many(self, messages: Iterable[Message[Any]]) -> None:
-        """Sends messages in two Redis commands per thousand and queue. A thousand lands whole or not at all.
+        """Sends messages in two Redis commands per thousand and queue. Each thousand is enqueued whole or not at all.
 
         Raises:
-          ConnectionClosed: Redis did not take them. Those of earlier thousands may be on their way.
+          ConnectionClosed: Redis did not accept a thousand. Earlier ones may have been enqueued.
         """
         by_queue: defaultdict[str, list[Message[Any]]] = defaultdict(list)
         for message in messages:
@@ -86,7 +87,7 @@ class RedisBroker(dramatiq_redis.RedisBroker):
         bodies = {message.options["redis_message_id"]: message.encode() for message in stamped}
         key = f"{self.namespace}:{queue_name}"
         try:
-            with self._ringing.pipeline(transaction=True) as pipeline:
+            with self._enqueuing.pipeline(transaction=True) as pipeline:
                 pipeline.hset(f"{key}.msgs", mapping=bodies)
                 pipeline.rpush(key, *bodies)
                 pipeline.execute()
@@ -95,12 +96,12 @@ class RedisBroker(dramatiq_redis.RedisBroker):
         for message in stamped:
             self.emit_after("enqueue", message, None)
 
-    def held_of(self, queue_name: str) -> set[str]:
-        """Ids this process has fetched and not yet acknowledged; a new consumer goes on with the old one's."""
-        return self._held[queue_name]
+    def fetched_of(self, queue_name: str) -> set[str]:
+        """Redis ids of messages that this process has fetched and not acknowledged; a queue's consumers share it."""
+        return self._fetched[queue_name]
 
     def unacknowledged(self, queue_name: str) -> set[str]:
-        """Ids that Redis counts as being with this process."""
+        """Redis ids of messages that Redis counts as being with this process."""
         key = f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}"
         try:
             members = cast("set[bytes]", self.client.smembers(key))
@@ -109,7 +110,7 @@ class RedisBroker(dramatiq_redis.RedisBroker):
         return {member.decode() for member in members}
 
     def bodies(self, queue_name: str, message_ids: Sequence[str]) -> list[bytes | None]:
-        """What is stored under each id; None where nothing is."""
+        """The stored message of each Redis id; None if there is none."""
         key = f"{self.namespace}:{queue_name}.msgs"
         try:
             return cast("list[bytes | None]", self.client.hmget(key, message_ids))
@@ -129,7 +130,7 @@ class RedisBroker(dramatiq_redis.RedisBroker):
 
 
 class _DeadLetters(list[MessageProxy]):
-    """The last hundred: nothing takes them out."""
+    """Keeps the last hundred, because nothing takes them out."""
 
     def append(self, message: MessageProxy) -> None:
         super().append(message)
@@ -137,13 +138,13 @@ class _DeadLetters(list[MessageProxy]):
 
 
 class MemoryBroker(StubBroker):
-    """Messages live in this process and die with it; the sweeper rings again for what was lost.
+    """Messages live in this process and are lost with it; the sweeper enqueues their rows again.
 
     For installations without Redis: the first message a process enqueues starts a worker inside it.
     """
 
     def __init__(self, *, middleware: list[Middleware] | None = None, consume: bool = True) -> None:
-        """`consume=False` leaves the messages to a worker that the caller starts, or to nobody."""
+        """`consume=False`: start no worker."""
         super().__init__(middleware, fail_fast_default=False)
         self.dead_letters_by_queue = defaultdict(_DeadLetters)
         self.worker: Worker | None = None

@@ -1,4 +1,4 @@
-"""A Redis consumer that neither one bad message nor a lost connection can stall."""
+"""A Redis consumer that goes on after a bad message or a lost connection."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from dramatiq.common import compute_backoff
 from dramatiq.errors import DecodeError
 
 IDLE_POLL = 100
-"""Milliseconds: the longest a message waits on an idle queue. Delay queues poll as the library does."""
+"""Milliseconds between polls of an idle queue, at most. Delay queues poll as the library does."""
 
 
 class Broker(Protocol):
@@ -19,16 +19,16 @@ class Broker(Protocol):
 
     delay_queues: set[str]
 
-    def held_of(self, queue_name: str) -> set[str]:
-        """Ids this process has fetched and not yet acknowledged; the consumer keeps it up to date."""
+    def fetched_of(self, queue_name: str) -> set[str]:
+        """Redis ids of messages that this process has fetched and not acknowledged; the consumer updates the set."""
         ...
 
     def unacknowledged(self, queue_name: str) -> set[str]:
-        """Ids that Redis counts as being with this process."""
+        """Redis ids of messages that Redis counts as being with this process."""
         ...
 
     def bodies(self, queue_name: str, message_ids: Sequence[str]) -> list[bytes | None]:
-        """What is stored under each id; None where nothing is."""
+        """The stored message of each Redis id; None if there is none."""
         ...
 
     def __getattr__(self, script: str) -> Any:
@@ -37,8 +37,11 @@ class Broker(Protocol):
 
 
 class RedisConsumer(dramatiq_redis._RedisConsumer):
-    """One consumer thread iterates, worker threads acknowledge concurrently. After a connection error the
-    library makes a new consumer; it takes back what the old one had fetched and handed to nobody."""
+    """One consumer thread iterates, worker threads acknowledge concurrently.
+
+    After a connection error the library makes a new consumer, which requeues messages that the old one had fetched and
+    not handed to a worker.
+    """
 
     broker: Broker
 
@@ -46,38 +49,38 @@ class RedisConsumer(dramatiq_redis._RedisConsumer):
         self.is_delay_queue = queue_name in broker.delay_queues
         idle = timeout if self.is_delay_queue else min(timeout, IDLE_POLL)
         super().__init__(broker, queue_name, prefetch, idle)
-        self.held = broker.held_of(queue_name)
-        self._take_back()
+        self.fetched = broker.fetched_of(queue_name)
+        self._requeue_stray()
 
     def __next__(self) -> MessageProxy | None:
         while self.message_cache or self._fetch():
             data: bytes | None = self.message_cache.pop(0)
             message = self._decode(data)
             if message is not None:
-                self.held.add(message.options["redis_message_id"])
+                self.fetched.add(message.options["redis_message_id"])
                 self.queued_message_ids.add(message.message_id)
                 return MessageProxy(message)
-            self._bury(data)
+            self._reject(data)
         return None
 
     def ack(self, message: MessageProxy) -> None:
         super().ack(message)
-        self.held.discard(message.options["redis_message_id"])
+        self.fetched.discard(message.options["redis_message_id"])
 
     def nack(self, message: MessageProxy) -> None:
         super().nack(message)
-        self.held.discard(message.options["redis_message_id"])
+        self.fetched.discard(message.options["redis_message_id"])
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         returned = list(messages)
         super().requeue(returned)
-        self.held.difference_update(message.options["redis_message_id"] for message in returned)
+        self.fetched.difference_update(message.options["redis_message_id"] for message in returned)
 
     def close(self) -> None:
-        self._take_back()
+        self._requeue_stray()
 
     def _fetch(self) -> bool:
-        """False after a wait that grows while the queue stays empty."""
+        """Fetch messages. Returns False after a pause, which grows while the queue stays empty."""
         free = self.prefetch - self.outstanding_message_count
         self.message_cache = self.broker.do_fetch(self.queue_name, free) if free > 0 else []
         if self.message_cache:
@@ -88,7 +91,7 @@ class RedisConsumer(dramatiq_redis._RedisConsumer):
         return False
 
     def _decode(self, data: bytes | None) -> Message[Any] | None:
-        """None for what would stop the consumer or kill a worker thread."""
+        """None for a message that would stop the consumer or kill a worker thread."""
         if data is None:
             return None
         try:
@@ -104,21 +107,21 @@ class RedisConsumer(dramatiq_redis._RedisConsumer):
         )
         return message if sound else None
 
-    def _bury(self, data: bytes | None) -> None:
-        """Moves to the dead letters what cannot be read; its id is the one whose body reads the same."""
+    def _reject(self, data: bytes | None) -> None:
+        """Move an unreadable message to the dead letters. Its id is found by its body."""
         self.logger.error("Unreadable message on queue %r, moving it to the dead letters.", self.queue_name)
-        candidates = sorted(self.broker.unacknowledged(self.queue_name) - self.held)
+        candidates = sorted(self.broker.unacknowledged(self.queue_name) - self.fetched)
         if candidates:
             bodies = self.broker.bodies(self.queue_name, candidates)
             for message_id, body in zip(candidates, bodies, strict=True):
                 if body == data:
                     self.broker.do_nack(self.queue_name, message_id)
 
-    def _take_back(self) -> None:
+    def _requeue_stray(self) -> None:
         if self.is_delay_queue:
             # Delayed messages wait in the consumer thread, which drops them when its connection fails.
-            self.held.clear()
-        stray = self.broker.unacknowledged(self.queue_name) - self.held
+            self.fetched.clear()
+        stray = self.broker.unacknowledged(self.queue_name) - self.fetched
         self.message_cache = []
         if stray:
             self.logger.info("Returning %d messages to queue %r.", len(stray), self.queue_name)

@@ -1,4 +1,4 @@
-"""Dramatiq middleware: two of its own with a defect cured, and one that leaves no orphans."""
+"""Dramatiq middleware: two of its own with a defect fixed, and two that connect workers to their supervisor."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ class Retries(dramatiq_middleware.Retries):
 
 
 class AsyncIO(dramatiq_middleware.AsyncIO):
-    """The event loop's thread does not outlive a worker whose main thread was told twice to stop."""
+    """The event loop's thread is a daemon: a second stop signal ends the worker at once."""
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         thread = EventLoopThread(self.logger)
@@ -44,12 +44,14 @@ class AsyncIO(dramatiq_middleware.AsyncIO):
 
 
 class DieWithParent(Middleware):
-    """A worker process whose master was killed would go on consuming, unsupervised."""
+    """A worker process ends with its master; else it would go on consuming without supervision."""
 
     def after_process_boot(self, broker: Broker) -> None:
         die_with_parent()
 
 
 class SayReady(Middleware):
+    """Tells the supervisor that the worker has booted."""
+
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
         say_ready()

@@ -1,4 +1,4 @@
-"""What happens by the clock: each tick is a function called every so many seconds, for ever."""
+"""Ticks: functions that are called periodically."""
 
 import logging
 import threading
@@ -12,17 +12,18 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Tick:
-    """Any number of schedulers may run side by side, so the function must be safe to call concurrently."""
+    """A function and its period. Several schedulers may run, so the function must be safe to call concurrently."""
 
     name: str
     period: float
-    """Seconds between the end of one call and the begin of the next."""
+    """Seconds between the end of one call and the start of the next."""
     call: Callable[[], object]
 
 
 def run_forever(ticks: Sequence[Tick], stop: threading.Event) -> None:
-    """Each tick on a thread of its own, so that a slow one delays no other. Returns soon after `stop`,
-    when the calls under way are over."""
+    """Call each tick on a thread of its own, so that a slow one delays no other. Returns after `stop` is set and the
+    running calls have ended.
+    """
     threads = [threading.Thread(target=_repeat, args=(tick, stop), name=tick.name) for tick in ticks]
     for thread in threads:
         thread.start()
@@ -36,7 +37,7 @@ def _repeat(tick: Tick, stop: threading.Event) -> None:
             close_old_connections()
             tick.call()
         except Exception:
-            # The outermost loop: whatever it was, the next round tries again.
+            # The outermost loop: the next call tries again.
             logger.exception("Tick %s failed, next try in %g s", tick.name, tick.period)
         finally:
             close_old_connections()

@@ -1,19 +1,21 @@
-"""Why a command waits, or why it ended. Programs decide by the cause; people read the text that is made from it."""
+"""Causes: why a command waits or has ended. Code decides by the cause; its label is the text for people."""
 
 from django.db import models
 
 
 class Cause(models.TextChoices):
+    """Why a row is in its state."""
+
     # Why a queued command waits.
     OPERATION = "operation", "waits for its turn in the operation"
     OFFLINE = "offline", "waits for the client to connect"
     STANDING_ORDER = "standing_order", "a standing order keeps the client paused"
     RETRY = "retry", "will be tried again"
     RELEASED = "released", "released"
-    # Why a command is under way, and what is to become of it.
+    # Of a command that was sent.
     CLAIMED = "claimed", "claimed"
     CANCEL_REQUESTED = "cancel_requested", "cancel requested"
-    # Why a command ended before its client had it.
+    # Why a command ended before it was sent.
     NOT_CONNECTED = "not_connected", "the client is not connected"
     UNSUPPORTED = "unsupported", "the client did not declare this command"
     ORDER_SINCE = "order_since", "a standing order given since keeps the client paused"
@@ -36,7 +38,7 @@ class Cause(models.TextChoices):
 
 
 PARKED = frozenset({Cause.OFFLINE, Cause.STANDING_ORDER})
-"""Causes of rows that wait for their client: they take no place in their operation's window and hold up no wave."""
+"""Causes of parked rows. These do not count against their operation's window, and their wave does not wait for them."""
 
 UNCERTAIN = "; the outcome of an earlier attempt is unknown"
-"""Added to the text of a row that ends unsent although an earlier attempt may have taken effect."""
+"""Added to the reason of a voided row whose earlier attempt may have taken effect."""

@@ -10,7 +10,7 @@ from crypto.models.stream_node import StreamNode, alive
 
 
 class ClientStatus(models.TextChoices):
-    """What the client last said of itself; the names are the wire's without their prefix."""
+    """The status that a client reports; the names are those on the wire without their prefix."""
 
     UNKNOWN = "UNKNOWN"
     ACTIVE = "ACTIVE"
@@ -21,15 +21,16 @@ class ClientStatus(models.TextChoices):
 
 class ClientQuerySet(models.QuerySet["Client"]):
     def connected(self, now: datetime | None = None) -> Self:
-        """Clients whose session's node is alive. Costs no write per client: the node's lease speaks for all of them."""
+        """Clients with a session on a live node. The node's lease counts for all its clients, so none is written."""
         return self.filter(alive(now or clock.now(), "node__"))
 
     def disconnected(self, now: datetime | None = None) -> Self:
+        """All other clients."""
         return self.exclude(alive(now or clock.now(), "node__"))
 
 
 class Client(models.Model):
-    """A wallet-sync agent, as it registered itself."""
+    """A wallet-sync agent, with what it said when it registered."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     name = models.CharField(max_length=200, blank=True)

@@ -1,6 +1,6 @@
-"""The ledger's clock: the database's, which every process shares, however wrong the clock of its machine is.
+"""The clock of the ledger is the database's clock, because all processes share it.
 
-A worker that is a minute ahead would take every lease for over: it would call clients disconnected that are not.
+If a machine's own clock counted, a worker that is a minute ahead would regard every lease as over.
 """
 
 import logging
@@ -15,7 +15,7 @@ from django.utils import timezone
 logger = logging.getLogger(__name__)
 
 TOLERATED = timedelta(seconds=1)
-"""Clocks that differ by less are one: nothing in the ledger is decided by less."""
+"""A smaller difference between the clocks is ignored."""
 GOOD_FOR = 60.0
 """Seconds after which a new connection compares again."""
 CLOCK = {
@@ -29,14 +29,14 @@ _compared: float | None = None
 
 
 def now() -> datetime:
-    """Asks the database the first time only: what is corrected was measured when this process connected."""
+    """The database's time. Connects on the first call only: connecting measures the difference of the clocks."""
     if _compared is None:
         connection.ensure_connection()
     return timezone.now() + _offset
 
 
 def compare(connection: BaseDatabaseWrapper, **_: Any) -> None:
-    """Receives `connection_created`, when no transaction can be in the way. Safe from any thread."""
+    """Receiver of `connection_created`: measures the difference of the clocks. Safe from any thread."""
     global _offset, _compared
     began = monotonic()
     if (_compared is not None and began - _compared < GOOD_FOR) or connection.vendor not in CLOCK:
@@ -46,7 +46,7 @@ def compare(connection: BaseDatabaseWrapper, **_: Any) -> None:
         there = datetime.fromtimestamp(float(cursor.fetchone()[0]), UTC)
     ahead = timezone.now() - there
     if monotonic() - began > TOLERATED.total_seconds():
-        return  # we were kept waiting meanwhile: the difference would say nothing
+        return  # the query took so long that the difference is not known well enough
     offset = -ahead if abs(ahead) > TOLERATED else timedelta()
     if offset and not _offset:
         logger.warning(

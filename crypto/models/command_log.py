@@ -17,6 +17,8 @@ from crypto.models.client import Client
 
 
 class State(models.TextChoices):
+    """States of a command; `ARROWS` has the legal changes."""
+
     QUEUED = "QUEUED", "queued"
     SENT = "SENT", "sent"
     SUCCEEDED = "SUCCEEDED", "succeeded"
@@ -30,27 +32,29 @@ class State(models.TextChoices):
 
 
 OPEN = frozenset({State.QUEUED, State.SENT})
+"""States of commands that have not ended."""
 ANSWERED = frozenset({State.SUCCEEDED, State.FAILED, State.REJECTED})
-"""States that say what the client said. Nothing leaves them."""
-LATE_LANDING = frozenset({State.TIMED_OUT, State.CANCELED})
-"""Ended states in which the outcome may be unknown: an ack still lands, marked late."""
-
+"""Final states in which the client has answered."""
+CORRECTABLE = frozenset({State.TIMED_OUT, State.CANCELED})
+"""Ended states in which the outcome may be unknown: a late ack still corrects them."""
 UNDELIVERED = frozenset({State.NOT_CONNECTED, State.EXPIRED, State.SUPERSEDED})
-"""States that say: the client has not seen it. Nothing leaves them."""
+"""Final states in which the client has not seen the command."""
 FAILURES = (State.FAILED, State.REJECTED, State.TIMED_OUT, State.NOT_CONNECTED, State.EXPIRED)
-"""Ends that nobody wanted; what was canceled or superseded is none."""
+"""Ends that count as failures; CANCELED and SUPERSEDED do not."""
 
-_ANYWHERE = OPEN | ANSWERED | UNDELIVERED | LATE_LANDING
+_ANYWHERE = OPEN | ANSWERED | UNDELIVERED | CORRECTABLE
 
 ARROWS: dict[State, frozenset[State]] = {
     State.QUEUED: _ANYWHERE,  # answered, if the ack of an earlier attempt arrives while the next one waits
     State.SENT: _ANYWHERE - {State.SENT},
-    **dict.fromkeys(LATE_LANDING, ANSWERED),
+    **dict.fromkeys(CORRECTABLE, ANSWERED),
 }
 """Every legal change of state; from a state that is missing here there is none."""
 
 
 class Source(models.TextChoices):
+    """Through what a command was issued."""
+
     REST = "rest"
     ADMIN = "admin"
     SIGNAL = "signal"
@@ -61,7 +65,7 @@ class Source(models.TextChoices):
 
 
 class Offline(models.TextChoices):
-    """What becomes of a command whose client is not connected."""
+    """What happens to a command whose client is not connected."""
 
     FAIL = "fail", "end as NOT_CONNECTED once the retries are spent"
     QUEUE = "queue", "wait for the client until the command expires"
@@ -85,11 +89,12 @@ def step_line(state: State, *, why: str, process: str, now: datetime) -> str:
 
 class CommandLogQuerySet(models.QuerySet["CommandLog"]):
     def open(self) -> "CommandLogQuerySet":
+        """Rows that have not ended."""
         return self.filter(state__in=OPEN, due_at__isnull=False)
 
     def waiting(self, client_ids: Iterable[uuid.UUID]) -> "CommandLogQuerySet":
-        """What waits for these clients to connect and may be claimed."""
-        # The deadline, which every open row has, is named for the sake of a partial index.
+        """Rows that wait for these clients and may be claimed."""
+        # `due_at`, which every open row has, lets the query use a partial index.
         return self.filter(
             client__in=client_ids, due_at__isnull=False, state=State.QUEUED, offline=Offline.QUEUE, held=False
         )
@@ -97,12 +102,12 @@ class CommandLogQuerySet(models.QuerySet["CommandLog"]):
     def move(
         self, to: State, *, cause: Cause, why: str = "", process: str, now: datetime, **changes: Any
     ) -> int:
-        """Change the state of all rows of this query in one UPDATE and return how many there were.
+        """Change the state of all rows of this query by one UPDATE; returns how many there were.
 
-        `why` is the text for people where the cause has more to say than its own.
+        `why`: the reason, if it says more than the label of the cause.
 
-        The query is the guard: it must name the states (and, for an attempt's outcome, the claim) it expects. Legal
-        only along `ARROWS`; nothing but `crypto.services` calls it.
+        The query is the guard: it must filter by the expected state (and, for the outcome of an attempt, by its claim).
+        Only changes in `ARROWS` are legal; only `crypto.services` calls it.
         """
         why = why or cause.label
         step = step_line(to, why=why, process=process, now=now)
@@ -121,7 +126,7 @@ class CommandLog(models.Model):
         Client,
         on_delete=models.PROTECT,
         related_name="commands",
-        db_index=False,  # the one by client and time is enough: every index is written three times a command
+        db_index=False,  # the index by client and time serves; every index is written three times a command
     )
     command = models.CharField(max_length=64)
     params = models.JSONField(default=dict)

@@ -8,8 +8,10 @@ from crypto.models.client import Client
 
 
 class Configuration(models.Model):
-    """The document that a client, the clients with a label, or all others are to run. Whoever saves it, it is checked,
-    versioned and sent; see `services.configuration`."""
+    """The document that a client, the clients with a label, or all others are to run.
+
+    Whenever it is saved, it is checked, versioned and sent; see `services.desired.configurations`.
+    """
 
     client = models.OneToOneField(
         Client,
@@ -59,13 +61,13 @@ class Configuration(models.Model):
         return f"of label {self.label}" if self.label else "default"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """In one transaction with the receivers that check, version and plan it."""
+        """Save in one transaction with the receivers that check, version and plan it."""
         with transaction.atomic():
             super().save(*args, **kwargs)
 
 
 class ConfigurationVersion(models.Model):
-    """What a version number stood for. Numbers are drawn for all documents together, so none ever means two things."""
+    """The document of a version number. All documents share one sequence, so no number has two documents."""
 
     version = models.BigIntegerField(primary_key=True)
     configuration = models.ForeignKey(

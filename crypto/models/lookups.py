@@ -1,4 +1,4 @@
-"""Naming many rows by their ids."""
+"""Selecting many rows by their ids."""
 
 import json
 from collections.abc import Collection
@@ -14,14 +14,15 @@ Sql = tuple[str, tuple[Any, ...]]
 
 
 def among_parameter(ids: Collection[UUID], connection: BaseDatabaseWrapper) -> Any:
+    """The one parameter of an `among` lookup."""
     return json.dumps([id.hex for id in ids]) if connection.vendor == "sqlite" else list(ids)
 
 
 @UUIDField.register_lookup
 class Among(Lookup):
-    """`id__among=ids`: like `in`, with all ids in one parameter, whose number the statement's text does not depend on.
+    """`id__among=ids`: like `in`, but with all ids in one parameter, so the statement is the same for any number.
 
-    For a thousand ids, `in` spends longer on the text and its parameters than SQLite on the rows.
+    Building the statement of an `in` with a thousand ids takes longer than SQLite takes to find the rows.
     """
 
     lookup_name = "among"
@@ -43,10 +44,9 @@ class Among(Lookup):
 
 
 class Unindexed(Func):
-    """A column that is compared, not searched by.
+    """A column that is compared without its index.
 
-    SQLite takes any index on a column compared with a constant for better than a thousand ids, and looks through all
-    rows of a state to find those.
+    Given ids and a state, SQLite would prefer the index of the state and scan all rows in it.
     """
 
     arity = 1

@@ -8,6 +8,8 @@ from crypto.models.command_log import Source
 
 
 class OperationState(models.TextChoices):
+    """States of an operation."""
+
     RUNNING = "RUNNING", "running"
     PAUSED = "PAUSED", "paused"
     STOPPING = "STOPPING", "stopping: what was sent already is awaited"
@@ -18,11 +20,11 @@ class OperationState(models.TextChoices):
 
 
 UNDER_WAY = frozenset({OperationState.RUNNING, OperationState.PAUSED, OperationState.STOPPING})
-"""The other states are entered once every row has ended, and never left."""
+"""States of operations that have not ended. The other states are final: every row has ended."""
 
 
 class Operation(models.Model):
-    """One command to many clients. Its targets are its CommandLog rows, inserted with it and never more or fewer."""
+    """One command to many clients. Its targets are its CommandLog rows; none is added or removed later."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     command = models.CharField(max_length=64)
@@ -76,7 +78,7 @@ class Operation(models.Model):
 
 
 class Snapshot(models.Model):
-    """Who was selected at a preview: what a start that expects it is compared with. Kept for a day."""
+    """The targets that a preview showed; a start can demand the same ones. Kept for a day."""
 
     hash = models.CharField(max_length=64, primary_key=True)
     members = models.BinaryField(help_text="The ids, 16 bytes each, sorted.")

@@ -4,7 +4,7 @@ from crypto.models.client import Client
 
 
 class Report(models.Model):
-    """What a client tells about itself. Its `message_id`, where it gave one, makes a resend harmless."""
+    """A message from a client about itself. With a `message_id`, a repeated one is stored once."""
 
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="%(class)ss")
     message_id = models.CharField(max_length=64, null=True, blank=True)

@@ -7,20 +7,22 @@ from crypto.models.operation import Operation
 
 
 class Missed(models.TextChoices):
-    """What becomes of occurrences that no scheduler was there to fire."""
+    """What happens to occurrences while no scheduler runs."""
 
     SKIP = "skip", "let them pass"
     ONCE = "once", "run once for all of them"
 
 
 class Overlap(models.TextChoices):
-    """What becomes of an occurrence while the operation of an earlier one runs."""
+    """What happens to an occurrence while the operation of an earlier one is under way."""
 
     SKIP = "skip", "let it pass"
     ALLOW = "allow", "run beside it"
 
 
 class RunOutcome(models.TextChoices):
+    """What happened to an occurrence."""
+
     STARTED = "STARTED", "started"
     OVERLAP = "OVERLAP", "passed: the previous operation was still running"
     MISSED = "MISSED", "passed: no scheduler was running"
@@ -28,11 +30,12 @@ class RunOutcome(models.TextChoices):
 
 
 def everybody() -> dict[str, bool]:
+    """The selector of all clients."""
     return {"all": True}
 
 
 class Schedule(models.Model):
-    """A command to a selection of clients, over and over. Checked whenever it is saved; see `services.schedule`."""
+    """Starts an operation periodically. Checked and planned whenever it is saved; see `services.schedules`."""
 
     name = models.CharField(
         max_length=200, unique=True, help_text="Stands as the principal of what it starts."
@@ -86,14 +89,14 @@ class Schedule(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Always as a whole, and in one transaction with the receivers that check it."""
+        """Save all fields, in one transaction with the receivers that check it."""
         kwargs.pop("update_fields", None)
         with transaction.atomic():
             super().save(*args, **kwargs)
 
 
 class ScheduleRun(models.Model):
-    """What became of one occurrence. There is none that has two."""
+    """What happened to one occurrence. An occurrence has one run at most."""
 
     schedule = models.ForeignKey(Schedule, on_delete=models.CASCADE, related_name="runs")
     occurrence = models.DateTimeField(

@@ -4,7 +4,7 @@ from crypto.models import clock
 
 
 class StandingOrder(models.Model):
-    """What a selection of clients is to be from now on: paused. In force until it is lifted."""
+    """Keeps the selected clients paused, also those that register later, until it is lifted."""
 
     selector = models.JSONField(help_text="Which clients; also those that join later.")
     reason = models.CharField(max_length=1_000, blank=True)

@@ -7,7 +7,7 @@ from crypto.models import clock
 
 
 class StreamNode(models.Model):
-    """A running streaming server. It is alive while its lease lasts; the node itself renews it."""
+    """A streaming server. It is alive while its lease lasts, which it renews itself."""
 
     id = models.UUIDField(primary_key=True)
     address = models.CharField(

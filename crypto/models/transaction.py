@@ -11,7 +11,7 @@ class TransactionType(models.TextChoices):
 
 
 class Transaction(models.Model):
-    """A movement a client reported. The client's transaction id makes a resend harmless."""
+    """A transaction that a client reported. It is stored once, by the client's id for it."""
 
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="transactions")
     transaction_id = models.CharField(max_length=128)

@@ -2,7 +2,7 @@ from django.db import models
 
 
 class WorkerBeat(models.Model):
-    """A worker process' sign of life, which it renews itself. Says nothing of whether it is busy."""
+    """The heartbeat of a worker process."""
 
     process = models.CharField(max_length=255, primary_key=True)
     lanes = models.JSONField(default=list, help_text="The queues it takes messages from.")

@@ -1,4 +1,4 @@
-"""Group commit: many threads and coroutines hand in, one thread does the work of all of them at once."""
+"""Group commit: many threads and coroutines hand in items, and one thread works on all of them at once."""
 
 import logging
 import threading
@@ -16,18 +16,18 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 RETRIES = 8
-"""A batch that the database refuses for the moment (lock, deadlock, restart) is tried again this often."""
+"""How often a batch is tried again after a temporary database error (lock, deadlock, restart)."""
 MAX_DELAY = 0.03
-"""Seconds that a batch waits for more where much is coming."""
+"""Seconds that a batch waits for more items while the batcher is busy."""
 PAUSE = 0.05
-"""Seconds before the second try; doubled each time, so that about 12 s of outage are bridged."""
+"""Seconds before the second try; doubled each time. Together the tries last about 12 s."""
 
 
 class Batcher(Generic[T, R]):
-    """Calls `work` with everything that waits, on a thread of its own, one batch after the other.
+    """Calls `work` with all items that wait, on a thread of its own, one batch after the other.
 
-    `work` returns one result an item, in order. It must be safe to repeat after a database error: it does all it
-    does in one transaction. Every item's future gets its result, or the exception that its batch ended with.
+    `work` returns one result for each item, in order. It must be safe to repeat after a database error, so it does
+    everything in one transaction. An item's future gets its result, or the exception that its batch ended with.
     """
 
     def __init__(
@@ -57,18 +57,18 @@ class Batcher(Generic[T, R]):
         self._thread: threading.Thread | None = None
 
     def put(self, item: T) -> Future[R]:
-        """Never blocks; safe from any thread. What is handed in is worked on, whoever stops waiting for it."""
+        """Hand in one item. Never blocks; safe from any thread. Canceling the future has no effect."""
         future: Future[R] = Future()
-        future.set_running_or_notify_cancel()  # from here on nobody can cancel it
+        future.set_running_or_notify_cancel()  # it cannot be canceled any more
         self._extend([(item, future)])
         return future
 
     def put_many(self, items: Iterable[T]) -> None:
-        """Hands in items that are worked on in this order, and of whose results nobody wants to know."""
+        """Hand in items whose results are not needed; they are worked on in this order."""
         self._extend([(item, None) for item in items])
 
     def wait_for_room(self, places: int) -> None:
-        """Returns once fewer than so many wait, or when it closes."""
+        """Block until fewer than so many items wait, or until `close`."""
         with self._room:
             self._room.wait_for(lambda: self._closing or len(self._waiting) < places)
 
@@ -76,7 +76,7 @@ class Batcher(Generic[T, R]):
         return len(self._waiting)
 
     def close(self, timeout: float = 10.0) -> None:
-        """Works on what waits and ends the thread, waiting for it `timeout` seconds at most."""
+        """Work on what waits and end the thread; wait for it `timeout` seconds at most."""
         with self._wake:
             self._closing = True
             self._wake.notify()
@@ -116,12 +116,12 @@ class Batcher(Generic[T, R]):
         with self._wake:
             while not self._waiting and not self._closing:
                 self._wake.wait()
-            self._wake.wait_for(self._worth_it, MAX_DELAY)
+            self._wake.wait_for(self._is_ready, MAX_DELAY)
             batch = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
             self._room.notify_all()
             return batch
 
-    def _worth_it(self) -> bool:
+    def _is_ready(self) -> bool:
         return self._closing or len(self._waiting) >= self._limit or not self._busy()
 
     def _try(self, items: list[T]) -> list[R]:
@@ -139,7 +139,7 @@ class Batcher(Generic[T, R]):
 
 
 def _close_old_connections() -> None:
-    """Django's own would have each batch ask the database first whether it is there; a batch is tried again anyway."""
+    """Like Django's, without its health check, which costs a query: a batch that fails is tried again anyway."""
     for connection in connections.all(initialized_only=True):
         connection.close_if_unusable_or_obsolete()
         connection.health_check_done = True  # type: ignore[attr-defined]  # the stubs miss it

@@ -1,4 +1,4 @@
-"""From wire messages to what the use cases speak of."""
+"""From wire messages to the types of the use cases."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -13,11 +13,13 @@ STATUS_NAMES: dict[int, str] = {
     number: name.removeprefix("CLIENT_STATUS_") for name, number in WireStatus.items() if number
 }
 MAX_TEXT = 10_000
+"""Characters of a message that are stored."""
 MAX_DATA = 256 * 1024
+"""Characters of an ack's data; longer data are not stored."""
 
 
 def status_name(number: int) -> str:
-    """Empty for "unknown" and for numbers that this version does not know."""
+    """Empty for UNKNOWN and for numbers that this version does not know."""
     return STATUS_NAMES.get(number, "")
 
 
@@ -32,7 +34,7 @@ def moment(timestamp: Timestamp, present: bool = True) -> datetime | None:
 
 
 def ack(client_id: UUID, wire: CommandAck) -> Ack:
-    """Texts are cut to what the ledger keeps; NUL characters, which PostgreSQL refuses, are dropped."""
+    """Texts are cut to the length that the ledger stores."""
     return Ack(
         command_id=ledger_id(client_id, wire.command_id),
         client_id=client_id,
@@ -46,4 +48,5 @@ def ack(client_id: UUID, wire: CommandAck) -> Ack:
 
 
 def plain(text: str, length: int) -> str:
+    """Cut to `length`, without NUL characters, which PostgreSQL refuses."""
     return text[:length].replace("\x00", "")

@@ -1,4 +1,4 @@
-"""What the admin's home shows: a handful of queries, none of which grows with the ledger's age."""
+"""The figures of the admin's home page: a few queries whose cost does not grow with the age of the ledger."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,16 +17,16 @@ MINUTES = 60
 LONGEST = 10
 """Rows of each list."""
 SAMPLE = 5_000
-"""Acks that the slowest clients are told by at most, the latest."""
+"""The slowest clients are found among this many of the latest acks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
     statuses: dict[str, int]
-    """Clients by the status they last reported; every status, also those that nobody is in."""
+    """Clients by the status they last reported; has every status."""
     connected: int
     diverged: int
-    """Clients that report another status than they acked to be in."""
+    """Clients that report another status than the one they acked."""
 
     @property
     def clients(self) -> int:
@@ -67,7 +67,7 @@ class Running:
 class Upcoming:
     schedule: Schedule
     problem: str
-    """Why it will not run then, after all; empty if it will."""
+    """Why it cannot run; empty if it can."""
 
 
 def fleet(now: datetime | None = None) -> Fleet:
@@ -89,7 +89,7 @@ def fleet(now: datetime | None = None) -> Fleet:
 
 
 def minutes(now: datetime | None = None) -> list[Minute]:
-    """The last hour's, also the idle ones; the last of them is not over."""
+    """Every minute of the last hour; the last one is not over yet."""
     last = (now or clock.now()).replace(second=0, microsecond=0)
     first = last - timedelta(minutes=MINUTES - 1)
     wanted = [first + timedelta(minutes=at) for at in range(MINUTES)]
@@ -99,7 +99,7 @@ def minutes(now: datetime | None = None) -> list[Minute]:
 
 
 def _per_minute(rows: QuerySet[CommandLog], wanted: list[datetime]) -> list[int]:
-    """A count for each minute, in one query. Each is a range of an index, which costs a fifth of grouping the rows."""
+    """A count for each minute, by one query that reads an index range for each: a fifth of the cost of grouping."""
     counts = [
         rows.filter(created_at__gte=at, created_at__lt=at + timedelta(minutes=1))
         .order_by()
@@ -112,7 +112,7 @@ def _per_minute(rows: QuerySet[CommandLog], wanted: list[datetime]) -> list[int]
 
 
 def slowest(now: datetime | None = None) -> list[Slow]:
-    """By their average over the last hour. An ack of an attempt before the last one is none of these."""
+    """By their average over the last hour. Acks of earlier attempts than the last one are left out."""
     since = (now or clock.now()) - WINDOW
     acked = CommandLog.objects.filter(created_at__gte=since, acked_at__gte=F("sent_at"))
     latest = acked.order_by("-created_at").values("pk")[:SAMPLE]

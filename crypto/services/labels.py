@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from crypto.exceptions import InvalidParameters
 
 LABEL = re.compile(r"[A-Za-z](?:[A-Za-z0-9_./-]{0,61}[A-Za-z0-9])?")
-"""Begins with a letter: databases take a name of digits for an index."""
+"""Begins with a letter: in a JSON path, databases read digits as an index."""
 NAME = "A name is 1 to 63 letters, digits and _./- and begins with a letter."
 MAX_VALUE = 200
 MAX_LABELS = 64
 
 
 def checked_labels(labels: object) -> dict[str, str]:
-    """The labels as the client's record keeps them. Raises InvalidParameters that names each at fault."""
+    """The labels as they are stored. Raises InvalidParameters, which names each wrong label."""
     if not isinstance(labels, Mapping):
         raise InvalidParameters({"labels": ["Must be an object of names and texts."]})
     if len(labels) > MAX_LABELS:

@@ -1,4 +1,4 @@
-"""Who may send what: one permission a command, derived from the registry; a new one needs no migration."""
+"""Permissions: one for each command of the registry. A new command needs no migration."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from crypto.models import CommandLog
 
 
 def permission(command: type[Command]) -> str:
-    """What a user must hold to send the command, as `user.has_perm` takes it."""
+    """The permission to send the command, as `user.has_perm` takes it."""
     return permission_of(command.name)
 
 
 def permission_of(name: str) -> str:
-    """The same by the command's name, also of one that this version does not know."""
+    """The same by name; this version need not know the command."""
     return f"crypto.send_{name}"
 
 

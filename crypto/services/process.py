@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def process_name() -> str:
-    """`role@host:pid`, the role being the word this process was started with."""
+    """`role@host:pid`; the role is the program or the management command that this process runs."""
     return _name(os.getpid())
 
 

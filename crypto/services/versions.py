@@ -1,11 +1,11 @@
-"""Versions as text that sorts like them, in every database and collation: digits of fixed width only."""
+"""Sort keys of versions: digits of fixed width, which sort the same in every database and collation."""
 
 import re
 
 PARTS = 4
 WIDTH = 10
 PRERELEASES = ("dev", "a", "b", "rc")
-"""In rising order; "alpha" and "beta" are read by their first letter. Others come before all of these."""
+"""In rising order; "alpha" and "beta" are recognized by their first letter. All other words come before these."""
 RELEASE = "9"
 
 VERSION = re.compile(
@@ -16,7 +16,7 @@ VERSION = re.compile(
 
 
 def version_key(version: str) -> str:
-    """A key with key("1.2") == key("1.2.0") < key("1.10"), and 2.0-rc1 below 2.0. Empty for what is no version."""
+    """key("1.2") == key("1.2.0") < key("1.10"); key("2.0-rc1") < key("2.0"). Empty if the text is no version."""
     match = VERSION.fullmatch(version.strip())
     if match is None:
         return ""

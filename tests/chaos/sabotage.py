@@ -91,7 +91,7 @@ def _guard_off(rows: Any) -> None:
 
 
 def _late_acks_dropped(acks: Any) -> None:
-    acks.LATE_LANDING = frozenset()
+    acks.CORRECTABLE = frozenset()
 
 
 def _timeout_is_failure(misses: Any) -> None:

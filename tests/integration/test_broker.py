@@ -119,7 +119,7 @@ def test_unreadable_message_goes_to_dead_letters_and_stalls_nothing(broker: Redi
     with working(broker):
         wait_until(lambda: len(seen.values) >= 20, 30, "the good messages")
         wait_until(lambda: len(dead_letters(broker)) == 2, 30, "two dead letters")
-        wait_until(lambda: not broker.held_of("default"), 30, "the last acknowledgement")
+        wait_until(lambda: not broker.fetched_of("default"), 30, "the last acknowledgement")
         assert broker.unacknowledged("default") == set()
     assert sorted(seen.values) == list(range(20))
     assert dead_letters(broker) == [unreadable(kind)] * 2
@@ -151,7 +151,7 @@ def test_an_outage_longer_than_every_retry_strands_nothing(own_redis: RedisServe
         broker.enqueue_many(message(number) for number in range(50))
         broker.enqueue(message(100), delay=1_000)
         assert reached.wait(10)
-        wait_until(lambda: broker.held_of("default.DQ"), 30, "the delayed message in hand")
+        wait_until(lambda: broker.fetched_of("default.DQ"), 30, "the delayed message in hand")
         own_redis.kill()
         go_on.set()
         # Its retries exhausted, the consumer thread drops what it had delayed.
@@ -170,7 +170,7 @@ def test_a_full_redis_refuses_and_later_goes_on(own_redis: RedisServer) -> None:
     actor(broker, seen)
     with working(broker), redis.Redis.from_url(own_redis.url) as admin:
         broker.enqueue(message(1), delay=500)
-        wait_until(lambda: broker.held_of("default.DQ"), 30, "the delayed message in hand")
+        wait_until(lambda: broker.fetched_of("default.DQ"), 30, "the delayed message in hand")
         admin.config_set("maxmemory", 1)
         with pytest.raises(ConnectionClosed):
             broker.enqueue(message(2))

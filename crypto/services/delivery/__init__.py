@@ -1,5 +1,5 @@
-"""The way of a command through this process: claimed or inserted, handed to the wire, settled when it comes back.
+"""The way of a command through this process: claimed or inserted, sent to its node, settled by its outcome.
 
-For the others: `dispatcher` (what workers and waiting callers hand their commands to), `execute` (run one and wait) and
-`transport` (the wire to the streaming nodes).
+For the others: `dispatcher` (takes commands from workers and waiting callers), `execute` (run one and wait) and
+`transport` (the connections to the streaming nodes).
 """

@@ -1,7 +1,7 @@
-"""The way of a command through this process: rows are claimed or inserted, handed to the wire, and settled.
+"""The way of a command through this process: rows are claimed or inserted, sent to their nodes, and settled.
 
-Everything is gathered: whatever threads and coroutines hand in at the same time becomes one SELECT, one UPDATE, one
-batch on the wire and one settlement.
+Each step works in batches: what many threads and coroutines hand in at about the same time becomes one SELECT, one
+UPDATE, one message to a node and one settlement.
 """
 
 import threading
@@ -29,9 +29,9 @@ from crypto.services.ledger.settle import Ack, FailedAttempt, record_acks, recor
 from crypto.services.ledger.settle.fast_path import record_fast
 
 CLAIMABLE = 1_000
-"""Ids that may wait to be claimed; beyond them messages stay with the broker, where other processes find them."""
-CROWD = 100
-"""Commands of the queues in flight above which acks are settled in larger batches."""
+"""Ids that wait to be claimed, at most. Further messages stay in the broker, where other processes can take them."""
+BUSY_ABOVE = 100
+"""With more commands from the lanes in flight, acks are settled in larger batches."""
 
 FAILURES = {
     OutcomeKind.NOT_CONNECTED: Failure.NO_ROUTE,
@@ -43,40 +43,42 @@ FAILURES = {
 
 
 class Dispatcher:
-    """One per process. Its threads start with the first use, so it is safe to make before a fork."""
+    """One for each process; safe from any thread. Its threads start on first use, so it may be made before a fork.
+
+    `window`: commands from the lanes in flight, at most.
+    """
 
     def __init__(self, window: int) -> None:
         self._claims: Batcher[UUID, None] = Batcher("claim", self._claim, limit=CLAIMABLE)
         self._inserts: Batcher[CommandRequest, Inserted] = Batcher("insert", insert)
         self._endings: Batcher[Attempt, None] = Batcher(
-            "settle", self._settle, 1_000, retry_forever=True, busy=lambda: self._queued > CROWD
+            "settle", self._settle, 1_000, retry_forever=True, busy=lambda: self._queued > BUSY_ABOVE
         )
         self._window = window
         self._queued = 0
         self._room = threading.Condition()
 
     def deliver(self, ids: Iterable[UUID]) -> None:
-        """Have queued rows claimed and handed to the wire. Rows that somebody else has claimed or ended are passed
-        over.
+        """Claim and send queued rows. Rows that were claimed or ended elsewhere are skipped.
 
-        Returns before that is done: what a process that dies had not claimed yet is still QUEUED, and the sweeper
-        rings again. Blocks while many wait, which they do while the window is full.
+        Returns before that is done. If the process dies meanwhile, rows not yet claimed are still QUEUED and the
+        sweeper enqueues them again. Blocks while many ids wait, that is while the window is full.
         """
         self._claims.wait_for_room(min(CLAIMABLE, self._window))
         self._claims.put_many(ids)
 
     def execute(self, request: CommandRequest) -> Future[Result]:
-        """Run one command now, past the queues, with the same rows in the ledger.
+        """Run one command inline: with a row in the ledger like any other, but without a lane.
 
-        The future raises UnknownClient or DedupeConflict if nothing was issued. Without `wait` it is done as soon as
-        the client's stream has the command (state SENT); the ack is stored when it comes.
+        The future raises UnknownClient or DedupeConflict if nothing was issued. If the request does not `wait`, it is
+        done as soon as the client's stream has the command (state SENT); the ack is stored when it comes.
 
-        Raises RuntimeError inside a transaction: what is executed must be on record whatever becomes of the caller.
+        Raises RuntimeError inside a transaction: the row must be committed before the command is sent.
         """
         if transaction.get_connection().in_atomic_block:
             raise RuntimeError("a command cannot be executed inside a transaction: issue() it")
         result: Future[Result] = Future()
-        result.set_running_or_notify_cancel()  # a caller that goes away does not cancel what is under way
+        result.set_running_or_notify_cancel()  # a caller that goes away does not cancel the command
 
         def on_inserted(done: Future[Inserted]) -> None:
             error = done.exception()
@@ -93,7 +95,7 @@ class Dispatcher:
         return result
 
     def close(self, timeout: float = 30.0) -> None:
-        """Claim nothing more and wait until what is in flight has been settled, `timeout` seconds at most each."""
+        """Claim nothing more, and wait until what is in flight is settled: `timeout` seconds for each step, at most."""
         self._claims.close(timeout)
         with self._room:
             self._room.wait_for(lambda: self._queued == 0, timeout)
@@ -112,7 +114,10 @@ class Dispatcher:
         return [None] * len(ids)
 
     def _wait_for_room(self, wanted: int) -> int:
-        """Places in the window. As many as wanted or a quarter of it at least: a claim of few costs as one of many."""
+        """Wait for free places in the window and return their number: at least `wanted` or a quarter of the window.
+
+        A claim of a few rows costs as much as one of many.
+        """
         enough = min(wanted, max(1, self._window // 4))
         with self._room:
             self._room.wait_for(lambda: self._window - self._queued >= enough)
@@ -177,7 +182,7 @@ def dispatcher() -> Dispatcher:
 
 
 def _elsewhere(attempts: list[Attempt]) -> dict[Attempt, str]:
-    """Attempts whose client is on another node by now, with its address; each is asked for once."""
+    """Attempts whose client is on another node now, with its address. Each attempt is moved once at most."""
     lost = [
         attempt
         for attempt in attempts

@@ -1,4 +1,6 @@
-from concurrent.futures import TimeoutError as NoWord
+"""Running one command and waiting for its result."""
+
+from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
 from uuid import uuid4
 
@@ -11,14 +13,14 @@ from crypto.services.ledger.issue import CommandRequest
 
 
 def execute_and_wait(request: CommandRequest) -> Result:
-    """Execute a command and wait for its end on this thread, which holds no stale database connection meanwhile.
+    """Execute a command and block until it ends, for its ack timeout and the lease margin at most.
 
-    Where there is no word of it in time the result says TIMED_OUT. Raises UnknownClient, DedupeConflict.
+    Without a result by then the result says TIMED_OUT. Raises UnknownClient, DedupeConflict.
     """
     id = request.id or uuid4()
     close_old_connections()
     timeout = lease(request.timeout or request.command.timeout).total_seconds()
     try:
         return dispatcher().execute(replace(request, id=id)).result(timeout)
-    except NoWord:
+    except FutureTimeout:
         return Result(id, State.TIMED_OUT, "this process has no word of it")

@@ -1,4 +1,4 @@
-"""The wire to the streaming nodes: one courier per process, or the streams themselves where this process holds them."""
+"""Sending orders to streaming nodes: by this process' courier, or directly to streams that this process holds."""
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -32,9 +32,9 @@ KINDS: dict[int, OutcomeKind] = {
 
 
 def submit(address: str, orders: list[CryptoOrder], on_outcomes: Callable[[list[Outcome]], None]) -> None:
-    """Hand orders to the node at `address`; every one comes back once through `on_outcomes`, on some other thread.
+    """Send orders to the node at `address`. `on_outcomes` gets the outcome of each once, on some other thread.
 
-    Blocks while too much is in flight already.
+    Blocks while the courier has too many orders in flight.
     """
     service = get_streaming_service(SERVICE)
     if service is not None:
@@ -73,7 +73,7 @@ class CryptoControlProtocol(ControlProtocol[DjangoCommand]):
         ]
 
     def on_unclaimed(self, outcomes: list[Outcome]) -> None:
-        """Acks that come after the courier had given their node up are still the truth."""
+        """Store acks that arrive after the courier gave up their orders."""
         acks = [
             conversion.ack(UUID(canonical_id(o.client_id)), o.ack)
             for o in outcomes

@@ -1,5 +1,5 @@
-"""What clients are meant to be, whoever is connected: standing orders and configurations, and who differs from them.
+"""The desired state of clients, connected or not: standing orders and configurations, and which clients differ.
 
-For the others: `standing_orders`, `holds` (what orders do to the records of clients), `enforcement`, `configurations`
-and `drift`.
+For the others: `standing_orders`, `assignment` (which order keeps which client paused), `enforcement`,
+`configurations` and `drift`.
 """

@@ -1,7 +1,7 @@
-"""Desired configuration: which document a client is to run, its versions, and when a change is sent.
+"""Configurations: which document a client is to run, the versions of documents, and when a change is sent.
 
-A client runs one document as a whole: its own; else that of the first of its labels, by name, that has one; else the
-default.
+A client runs exactly one document: its own; else that of the first of its labels (sorted by name) that has one; else
+the default.
 """
 
 import json
@@ -22,18 +22,19 @@ from crypto.models import Configuration, ConfigurationVersion, clock
 from crypto.services.labels import LABEL
 
 QUIET = timedelta(seconds=1)
-"""A change is sent once nobody has changed it again for so long …"""
-PATIENCE = timedelta(seconds=5)
-"""… or at the latest so long after the first change that was not sent."""
+"""A changed document is sent once it has stayed unchanged for this long …"""
+LONGEST_DELAY = timedelta(seconds=5)
+"""… and at the latest this long after the first change that was not sent."""
 RACES = 50
+"""Tries to insert a row that other transactions are inserting at the same time."""
 SHOWN = 5
-"""Errors of a document that are named at once."""
+"""Errors of a document that are listed, at most."""
 
 
 def set_configuration(
     document: object, *, client: UUID | None = None, label: str = "", principal: str = ""
 ) -> Configuration:
-    """Give a client, a label ("name=value") or, with neither, everybody else a document. Raises InvalidParameters.
+    """Set the document of a client, of a label ("name=value") or, with neither, the default. Raises InvalidParameters.
 
     It is sent soon after commit. Saving a `Configuration` anywhere has the same effect.
     """
@@ -48,14 +49,14 @@ def set_configuration(
                 found.save()
                 return found
         except (IntegrityError, InvalidParameters):
-            # If somebody else has just made it, it is there to be changed; else it is what was given that does not fit.
+            # If another transaction has just inserted it, try again; else what was given is wrong.
             if not fresh or not of.exists():
                 raise
     raise IntegrityError(f"the configuration of {client or label or 'everybody'} comes and goes")
 
 
 def check(configuration: Configuration) -> None:
-    """Raises InvalidParameters, which names every field at fault. Nothing is saved that does not pass."""
+    """Raises InvalidParameters, which names every wrong field. Called before every save."""
     errors: dict[str, list[str]] = {}
     try:
         configuration.full_clean()
@@ -75,7 +76,7 @@ def check(configuration: Configuration) -> None:
 
 
 def document_errors(document: object) -> list[str]:
-    """What the schema, and the command that carries it, have against the document."""
+    """Why the schema, or the command that carries it, does not accept the document; empty if both do."""
     try:
         UpdateConfig.parse({"document": document})
     except InvalidParameters as wrong:
@@ -88,8 +89,9 @@ def document_errors(document: object) -> list[str]:
 
 
 def publish(pk: int) -> None:
-    """The one way of a document to its clients: if it is not the one that has the present version, it gets the next and
-    is planned to be sent. In a transaction; called after every save, and by the check for what bypassed saving.
+    """Give a document that has changed the next version, and plan to send it. Safe to repeat.
+
+    Called after every save, and by a tick for documents that were changed without `save`.
     """
     now = clock.now()
     with transaction.atomic():
@@ -99,7 +101,7 @@ def publish(pk: int) -> None:
             return
         found.version, found.checksum = draw_version(found), now_is
         found.changed_at, found.unsent_since = now, found.unsent_since or now
-        found.due_at = min(now + QUIET, found.unsent_since + PATIENCE)
+        found.due_at = min(now + QUIET, found.unsent_since + LONGEST_DELAY)
         Configuration.objects.filter(pk=pk).update(
             **{
                 name: getattr(found, name)
@@ -109,7 +111,7 @@ def publish(pk: int) -> None:
 
 
 def draw_version(of: Configuration, above: int = 0) -> int:
-    """A number that no document ever had, for this one. Raises IntegrityError only if everybody else is faster."""
+    """A version number for this document that no document ever had. Raises IntegrityError after RACES lost races."""
     for _ in range(RACES):
         last = ConfigurationVersion.objects.aggregate(last=Max("version"))["last"] or 0
         drawn = ConfigurationVersion(
@@ -129,19 +131,20 @@ def draw_version(of: Configuration, above: int = 0) -> int:
 
 
 def checksum(document: object) -> str:
+    """Equal for documents that are equal as JSON."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()
 
 
 class Resolver:
-    """Which document is whose."""
+    """Finds the configuration of a client."""
 
     def __init__(self, configurations: list[Configuration]) -> None:
         self._of_client = {c.client_id: c for c in configurations if c.client_id is not None}
         self._of_label = {c.label: c for c in configurations if c.client_id is None}
 
     def __call__(self, client_id: UUID, labels: Mapping[str, str]) -> Configuration | None:
-        """The client's own; else that of its first label, by name; else the default; else none."""
+        """The client's own; else that of its first label, sorted by name; else the default; else None."""
         if client_id in self._of_client:
             return self._of_client[client_id]
         for name in sorted(labels):

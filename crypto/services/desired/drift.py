@@ -1,4 +1,4 @@
-"""Which clients run another configuration than they are to run, why, and healing that."""
+"""Drift: clients that run another configuration than they are to run, why, and remediation: sending it again."""
 
 import logging
 from collections import defaultdict
@@ -20,12 +20,14 @@ from crypto.services.desired.issue_to import issue_to
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
-"""What came to nothing is sent again after the first; each time the pause is doubled."""
+"""A configuration that was not applied is sent again after the first; the pause doubles each time."""
 CREDIBLE = 1_000_000
-"""A client that claims to run a version so far beyond the last one drawn does not move the numbers."""
+"""If a client reports a version more than this above the highest number drawn, it is ignored for the next number."""
 
 
 class DriftStatus(StrEnum):
+    """How a client stands to its configuration; the values are shown to users."""
+
     IN_STEP = "in step"
     AWAY = "waits for the client"
     UNSUPPORTED = "the client takes no configuration"
@@ -36,7 +38,7 @@ class DriftStatus(StrEnum):
 
 
 class Try(NamedTuple):
-    """One update_config of the document as it is."""
+    """One `update_config` with the current document."""
 
     state: str
     reason: str
@@ -45,7 +47,7 @@ class Try(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """How one client stands to the document it is to run."""
+    """A client and how it stands to its configuration."""
 
     client_id: UUID
     name: str
@@ -66,18 +68,18 @@ class _Client(NamedTuple):
 
 
 def members(configuration: Configuration) -> list[Member]:
-    """The clients whose document it is, by name."""
+    """The clients that are to run it, sorted by name."""
     of = _resolved(None)
     clients = sorted(of.get(configuration.pk, []), key=lambda client: (client.name, client.id))
     return _members(configuration, clients, clock.now())
 
 
 def send_due(now: datetime | None = None) -> int:
-    """A tick: send the documents whose last change is some time ago; returns how many there were."""
+    """A tick: send changed documents that are due; returns how many. Safe to call concurrently."""
     now = now or clock.now()
     due = list(Configuration.objects.filter(due_at__lte=now).values_list("pk", "due_at"))
     for pk, due_at in due:
-        # Whoever moves it from where it was seen sends it; a change made meanwhile has moved it too.
+        # Compare and swap: a change made meanwhile has set another `due_at`, which stays.
         Configuration.objects.filter(pk=pk, due_at=due_at).update(due_at=None, unsent_since=None)
     if due:
         remediate()
@@ -85,7 +87,7 @@ def send_due(now: datetime | None = None) -> int:
 
 
 def watch() -> None:
-    """A tick: find documents that were changed past `save`, and clients that drifted."""
+    """A tick: find documents that were changed without `save`, and clients that drifted. Safe to call concurrently."""
     for found in Configuration.objects.all():
         if checksum(found.document) != found.checksum:
             publish(found.pk)
@@ -93,28 +95,29 @@ def watch() -> None:
 
 
 def remediate(ids: list[UUID] | None = None, now: datetime | None = None) -> int:
-    """Send their documents to these connected clients, or all, that run something else; returns to how many.
+    """Send their documents to those of these clients (None: of all) that drifted; returns to how many.
 
-    What is under way, what a client has refused, and what has just failed is not sent again.
+    Left out are clients that are not connected, have refused the document, are being sent it, or have just failed to
+    apply it. Safe to call concurrently.
     """
     now = now or clock.now()
     if not Configuration.objects.exists():
         return 0
     resolved = _resolved(ids)
-    healed = 0
+    sent = 0
     for found in Configuration.objects.filter(due_at=None):
         clients = resolved.get(found.pk, [])
         if any(member.standing is DriftStatus.PLANNED for member in _members(found, clients, now)):
-            healed += _heal(found.pk, clients, now)
-    return healed
+            sent += _remediate(found.pk, clients, now)
+    return sent
 
 
-def _heal(pk: int, clients: list[_Client], now: datetime) -> int:
+def _remediate(pk: int, clients: list[_Client], now: datetime) -> int:
     with transaction.atomic():
-        # Whoever else heals waits here, and then sees what was sent.
+        # A concurrent call waits here, and then finds what was sent.
         found = Configuration.objects.select_for_update().filter(pk=pk, due_at=None).first()
         if found is None or checksum(found.document) != found.checksum:
-            return 0  # gone, or about to be sent
+            return 0  # deleted, or changed and not due yet
         if wrong := document_errors(found.document):
             logger.error("the configuration %s is not sent: %s", found, wrong[0])
             return 0
@@ -123,7 +126,7 @@ def _heal(pk: int, clients: list[_Client], now: datetime) -> int:
         ahead = [c for c in clients if c.id in lacking and c.config_version >= found.version]
         _send(behind, found, found.version)
         if ahead:
-            # They came from another document, whose number is higher, and take no lower one.
+            # They run another document with a higher number, and accept no lower one.
             _send(
                 [c.id for c in ahead], found, draw_version(found, _credible(c.config_version for c in ahead))
             )
@@ -142,7 +145,7 @@ def _credible(versions: Iterable[int]) -> int:
 
 
 def _resolved(ids: list[UUID] | None) -> dict[int, list[_Client]]:
-    """Clients by the configuration that is theirs."""
+    """Clients by the id of their configuration."""
     resolve = Resolver(list(Configuration.objects.all()))
     clients = Client.objects.all() if ids is None else Client.objects.filter(pk__among=ids)
     found: dict[int, list[_Client]] = defaultdict(list)
@@ -155,7 +158,7 @@ def _resolved(ids: list[UUID] | None) -> dict[int, list[_Client]]:
 
 
 def _members(configuration: Configuration, clients: list[_Client], now: datetime) -> list[Member]:
-    # Beside its version there are the numbers under which the same document went to clients that were ahead of it.
+    # The same document has further numbers if it was sent to clients that ran a higher version.
     same = configuration.versions.filter(checksum=configuration.checksum, version__gte=configuration.version)
     good = set(same.values_list("version", flat=True))
     drifted = [client.id for client in clients if client.config_version not in good]
@@ -167,7 +170,7 @@ def _members(configuration: Configuration, clients: list[_Client], now: datetime
 
 
 def _tries(configuration: Configuration, ids: list[UUID], good: set[int]) -> dict[UUID, list[Try]]:
-    """What was sent of the document as it is, oldest first."""
+    """When the current document was sent to each client and with which result, oldest first."""
     found: dict[UUID, list[Try]] = defaultdict(list)
     if ids and configuration.changed_at is not None:
         rows = CommandLog.objects.filter(command=UpdateConfig.name, created_at__gte=configuration.changed_at)
@@ -195,7 +198,7 @@ def _standing(client: _Client, good: set[int], tries: list[Try], now: datetime) 
     if last.state in OPEN:
         return DriftStatus.SENDING, last.reason
     if last.state == State.SUCCEEDED and (client.connected_at is None or last.at <= client.connected_at):
-        return DriftStatus.PLANNED, ""  # it has lost it since
+        return DriftStatus.PLANNED, ""  # it has lost the document since
     pause = min(FIRST_PAUSE * 2 ** min(len(tries) - 1, 10), LONGEST_PAUSE)
     if last.at > now - pause:
         return DriftStatus.FAILED, last.reason

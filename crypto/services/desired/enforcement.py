@@ -1,4 +1,4 @@
-"""Carrying out standing orders: clients are told again what they missed, and those that contradict are flagged."""
+"""Enforcing standing orders: sending clients what they missed, and flagging clients whose status contradicts."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,44 +12,46 @@ from crypto.commands.pause import Pause
 from crypto.commands.resume import Resume
 from crypto.models import Client, ClientStatus, CommandLog, StandingOrder, State, clock
 from crypto.models.client import ClientQuerySet
-from crypto.services.desired import holds
+from crypto.services.desired import assignment
 from crypto.services.desired.issue_to import issue_to
 from crypto.signals import client_diverged
 
 AGAIN = timedelta(seconds=30)
-"""A pause that came to nothing is sent again after so long."""
+"""A pause without success is sent again after this long."""
 CONTRADICTION = timedelta(seconds=5)
-"""So long a client may report what it has just been told to leave, or has not yet acked, before that counts."""
+"""A client counts as diverged only this long after its ack: an older status report may still be on its way."""
 
 
 def on_ready(ids: list[UUID]) -> None:
-    """For clients that have just connected: pause who is to be paused, resume who missed it."""
+    """For clients that have just connected: pause those under a standing order, resume those that missed a resume."""
     clients = Client.objects.filter(pk__among=ids)
-    for order, held in _by_order(clients.filter(paused_by__isnull=False)):
-        _tell(held, order)
+    for order, paused in _by_order(clients.filter(paused_by__isnull=False)):
+        _send_pause(paused, order)
     owed = list(clients.filter(resume_owed=True, paused_by=None).values_list("pk", flat=True))
     if owed:
         issue_to(owed, Resume(message="the standing order was lifted"), "standing orders")
 
 
 def reconcile(now: datetime | None = None) -> None:
-    """A tick: put clients under the orders in force, and pause who has not been paused."""
+    """A tick: assign clients to the orders in force, and pause those that are not paused. Safe to call concurrently."""
     now = now or clock.now()
-    holds.apply(None)
-    told = CommandLog.objects.filter(client=OuterRef("pk"), command=Pause.name).filter(
+    assignment.apply(None)
+    recent = CommandLog.objects.filter(client=OuterRef("pk"), command=Pause.name).filter(
         Q(created_at__gte=now - AGAIN)
         | Q(state__in=[State.QUEUED, State.SENT])
         | Q(state__in=[State.SUCCEEDED, State.REJECTED], created_at__gte=OuterRef("connected_at"))
     )
-    awake = Client.objects.connected(now).filter(paused_by__isnull=False).exclude(status=ClientStatus.PAUSED)
-    for order, held in _by_order(awake.exclude(Exists(told))):
-        _tell(held, order)
+    unpaused = (
+        Client.objects.connected(now).filter(paused_by__isnull=False).exclude(status=ClientStatus.PAUSED)
+    )
+    for order, paused in _by_order(unpaused.exclude(Exists(recent))):
+        _send_pause(paused, order)
 
 
 def detect_divergence(now: datetime | None = None) -> int:
-    """A tick: flag clients that report ACTIVE after they acked to be paused, and take the flag from those that don't.
+    """A tick: flag clients that acked a pause and report ACTIVE, and unflag those that no longer do.
 
-    Returns how many were flagged.
+    Returns how many were flagged. Safe to call concurrently.
     """
     now = now or clock.now()
     contradicting = Q(
@@ -57,7 +59,7 @@ def detect_divergence(now: datetime | None = None) -> int:
     )
     with transaction.atomic():
         fresh = Client.objects.filter(contradicting, diverged_at=None, expected_at__lte=now - CONTRADICTION)
-        # A resume that is under way explains it.
+        # An open resume explains it.
         resumed = CommandLog.objects.open().filter(client=OuterRef("pk"), command=Resume.name)
         fresh = fresh.exclude(Exists(resumed)).order_by("pk").select_for_update(no_key=True)
         ids = list(fresh.values_list("pk", flat=True))
@@ -80,5 +82,5 @@ def _by_order(clients: ClientQuerySet) -> Iterator[tuple[StandingOrder, list[UUI
         yield found, groups[found.pk]
 
 
-def _tell(ids: list[UUID], order: StandingOrder) -> None:
+def _send_pause(ids: list[UUID], order: StandingOrder) -> None:
     issue_to(ids, Pause(reason=order.reason or str(order)), str(order))

@@ -1,4 +1,4 @@
-"""Sending what the orchestrator itself has decided on: one command to a list of clients."""
+"""Issuing commands that the orchestrator itself decides on."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -11,7 +11,7 @@ from crypto.services.operations.start import OperationRequest, start
 
 
 def issue_to(ids: Sequence[UUID], command: Command, principal: str) -> None:
-    """A command of its own to one client, an operation to many."""
+    """Issue the command to these clients: for one client as a single command, for more as an operation."""
     if len(ids) == 1:
         issue(CommandRequest(client_id=ids[0], command=command, source=Source.SIGNAL, principal=principal))
         return

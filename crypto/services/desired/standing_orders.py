@@ -1,4 +1,4 @@
-"""Standing orders: who is to stay paused, also those who are away or join later."""
+"""Standing orders: clients that are to stay paused, also those that connect or register later."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -9,19 +9,19 @@ from crypto.commands.pause import Pause
 from crypto.commands.resume import Resume
 from crypto.exceptions import InvalidParameters
 from crypto.models import ClientStatus, Operation, Source, StandingOrder, clock
-from crypto.services.desired import holds
+from crypto.services.desired import assignment
 from crypto.services.operations.selectors import EVERYBODY, MAX_IDS, compile_selector
 from crypto.services.operations.start import OperationRequest, insert, once
 from crypto.services.operations.start import start as start_operation
 
 FIXED = frozenset({"all", "ids", "type", "version", "labels", "and", "or", "not"})
-"""Terms of a selector by which a client is not in today and out tomorrow of its own."""
+"""Terms of a selector that a standing order may use: those whose result does not change by itself."""
 
 
 def start(request: OperationRequest) -> Operation:
-    """Start an operation. What is said to everybody stands: a pause leaves a standing order, a resume revokes them all.
+    """Start an operation. A pause of all clients also creates a standing order, a resume of all lifts all orders.
 
-    In the caller's transaction. Raises as `operations.start.start` does.
+    In the caller's transaction. Raises what `operations.start.start` raises.
     """
 
     def make() -> Operation:
@@ -37,7 +37,7 @@ def start(request: OperationRequest) -> Operation:
 def create(
     selector: object, *, source: Source, principal: str, reason: str
 ) -> tuple[StandingOrder, Operation]:
-    """Put an order in force and pause who is connected. Raises InvalidParameters."""
+    """Create an order and start the operation that pauses the clients it selects. Raises InvalidParameters."""
     check(selector)
     request = OperationRequest(
         command=Pause(reason=reason), selector=selector, source=source, principal=principal, reason=reason
@@ -47,7 +47,7 @@ def create(
 
 
 def revoke(order: StandingOrder, *, source: Source, principal: str) -> list[Operation]:
-    """Lift the order and resume whom no other order holds; who is away is resumed when it is back."""
+    """Lift the order and resume its clients that are under no other; those not connected are resumed on connect."""
     with transaction.atomic():
         free = _revoke([order.pk], principal)
         reason = f"{order} was lifted"
@@ -66,7 +66,7 @@ def revoke(order: StandingOrder, *, source: Source, principal: str) -> list[Oper
 
 
 def check(selector: object) -> None:
-    """Raises InvalidParameters where it is no selector, or one by what changes all the time."""
+    """Raises InvalidParameters if it is no selector or uses a term that is not in `FIXED`."""
     compile_selector(selector)
     if changing := sorted(_terms(selector) - FIXED):
         raise InvalidParameters(
@@ -82,25 +82,25 @@ def _pause(request: OperationRequest) -> tuple[StandingOrder, Operation]:
         reason=request.reason,
     )
     _replace(order)
-    holds.apply_one(order)
-    # Clients that were joining meanwhile did not see the order, nor did it see them.
-    transaction.on_commit(lambda: holds.apply(None))
+    assignment.apply_one(order)
+    # A client that registered at the same time did not see the order, and the order did not see the client.
+    transaction.on_commit(lambda: assignment.apply(None))
     return order, insert(request)
 
 
 def _replace(order: StandingOrder) -> None:
-    """The same order given again takes the place of the one before."""
+    """Lift earlier orders with the same selector; the new order takes over their clients."""
     before = StandingOrder.objects.filter(lifted_at=None, pk__lt=order.pk).select_for_update()
     same = [other.pk for other in before if other.selector == order.selector]
     if same:
         StandingOrder.objects.filter(pk__in=same).update(
             lifted_at=order.created_at, lifted_by=order.principal
         )
-        holds.hand_over(same, order)
+        assignment.hand_over(same, order)
 
 
 def _revoke(orders: Iterable[int] | None, principal: str) -> list[UUID]:
-    """Lift these orders, or all; returns the connected clients that are to be resumed."""
+    """Lift these orders (None: all); returns the connected clients that are to be resumed."""
     now = clock.now()
     lifted = StandingOrder.objects.filter(lifted_at=None)
     if orders is not None:
@@ -109,7 +109,7 @@ def _revoke(orders: Iterable[int] | None, principal: str) -> list[UUID]:
     if not pks:
         return []
     StandingOrder.objects.filter(pk__in=pks).update(lifted_at=now, lifted_by=principal[:200])
-    return holds.free(pks, now)
+    return assignment.free(pks, now)
 
 
 def _terms(selector: object) -> set[str]:

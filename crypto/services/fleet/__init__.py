@@ -1,4 +1,4 @@
-"""Who is there: clients, streaming nodes and workers; how busy the lanes are, and why a command is not done.
+"""Clients, streaming nodes and workers: which are alive, how busy the lanes are, and why a command is not done.
 
 For the others: `presence`, `node_lease`, `worker_heartbeat`, `lane_load` and `explain`.
 """

@@ -1,4 +1,4 @@
-"""Why a command is not done, and what would unblock it, in one sentence."""
+"""Why a command has not ended and what would unblock it, in one sentence."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ from crypto.commands import registry
 from crypto.models import Cause, Client, CommandLog, Offline, State, StreamNode, WorkerBeat, clock
 from crypto.models.stream_node import alive
 from crypto.services.fleet.worker_heartbeat import SILENCE, last_heartbeat
-from crypto.services.ledger.admission import holds_back
+from crypto.services.ledger.admission import is_blocked
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
     cause: str
-    """For programs: one word a cause."""
+    """For programs."""
     sentence: str
 
 
 def explain(row: CommandLog) -> Explanation:
-    """Reads a few rows; the answer is as of now."""
+    """As of now. A few queries; changes nothing."""
     now = clock.now()
     if row.is_open:
-        causes = WAITING if row.state == State.QUEUED else UNDER_WAY
+        causes = WAITING if row.state == State.QUEUED else IN_FLIGHT
         found = next(filter(None, (cause(row, now) for cause in causes)))
         return Explanation(*found)
     return Explanation(row.state.lower(), ENDED[State(row.state)].format(row=row, reason=row.reason or "-"))
@@ -43,10 +43,10 @@ ENDED = {
 }
 
 Found = tuple[str, str]
-"""The word for programs and the sentence for people."""
+"""The cause for programs, and the sentence."""
 
 
-def _held(row: CommandLog, now: datetime) -> Found | None:
+def _not_released(row: CommandLog, now: datetime) -> Found | None:
     if not row.held or row.operation is None:
         return None
     operation = row.operation
@@ -73,7 +73,7 @@ def _retry(row: CommandLog, now: datetime) -> Found | None:
     attempt = f"attempt {min(row.attempt + 1, row.max_attempts)} of {row.max_attempts}"
     return (
         "retry",
-        f"It waits for {attempt} at {row.retry_at:%H:%M:%S} UTC, for the last one missed: {row.reason}.",
+        f"It waits for {attempt} at {row.retry_at:%H:%M:%S} UTC, because the last one failed: {row.reason}.",
     )
 
 
@@ -100,7 +100,7 @@ def _offline(row: CommandLog, now: datetime) -> Found | None:
 
 def _standing_order(row: CommandLog, now: datetime) -> Found | None:
     command, order = registry.get(row.command), row.client.paused_by
-    if command is None or order is None or not holds_back(command, order.pk):
+    if command is None or order is None or not is_blocked(command, order.pk):
         return None
     until = f" until it expires at {row.expires_at:%Y-%m-%d %H:%M:%S} UTC" if row.expires_at else ""
     why = f" ({order.reason})" if order.reason else ""
@@ -122,7 +122,7 @@ def _no_worker(row: CommandLog, now: datetime) -> Found | None:
 
 
 def _behind(row: CommandLog, now: datetime) -> Found | None:
-    """Another of its conflict class is with the client."""
+    """Another command of its conflict class is with the client."""
     conflict_class = registry[row.command].conflict_class if row.command in registry else ""
     if not conflict_class:
         return None
@@ -146,21 +146,21 @@ def _backlog(row: CommandLog, now: datetime) -> Found:
     return (
         "backlog",
         f"It waits for a worker of the lane {row.lane!r}, with {waiting.count()} issued before it; one takes it as"
-        " soon as it is free, and should its message be lost the sweeper rings again.",
+        " soon as it is free, and if its message was lost, the sweeper enqueues it again.",
     )
 
 
 def _canceling(row: CommandLog, now: datetime) -> Found | None:
     if row.cancel_requested_at is None:
         return None
-    text = f"Its cancelation was requested {_ago(row.cancel_requested_at, now)} ago while it was under way"
+    text = f"Its cancelation was requested {_ago(row.cancel_requested_at, now)} ago, after it was sent"
     return "canceling", f"{text}; an ack in time still counts, else it ends canceled {_by(row.due_at)}."
 
 
 def _abandoned(row: CommandLog, now: datetime) -> Found | None:
-    """The process that had it is gone."""
-    holder = next((step.process for step in reversed(row.steps)), "")
-    gone = WorkerBeat.objects.filter(process=holder, seen_at__lte=now - SILENCE).exists()
+    """The process that sent it is gone."""
+    process = next((step.process for step in reversed(row.steps)), "")
+    gone = WorkerBeat.objects.filter(process=process, seen_at__lte=now - SILENCE).exists()
     overdue = row.due_at is not None and row.due_at <= now
     if not (gone or overdue):
         return None
@@ -169,7 +169,7 @@ def _abandoned(row: CommandLog, now: datetime) -> Found | None:
         if overdue
         else f"its lease ends {_by(row.due_at)} and the sweeper settles it"
     )
-    return "abandoned", f"{holder} had it and was not heard of again; {then}, or an ack before."
+    return "abandoned", f"{process} had it and was not heard of again; {then}, or an ack before."
 
 
 def _gone(row: CommandLog, now: datetime) -> Found | None:
@@ -189,7 +189,7 @@ def _unacked(row: CommandLog, now: datetime) -> Found:
 
 
 WAITING: tuple[Callable[[CommandLog, datetime], Found | None], ...] = (
-    _held,
+    _not_released,
     _expired,
     _another_identity,
     _no_node,
@@ -200,15 +200,15 @@ WAITING: tuple[Callable[[CommandLog, datetime], Found | None], ...] = (
     _no_worker,
     _backlog,
 )
-"""Of a queued row, what hinders it most first; the last one always holds."""
-UNDER_WAY: tuple[Callable[[CommandLog, datetime], Found | None], ...] = (
+"""Causes of a queued row, the strongest first; the last one always applies."""
+IN_FLIGHT: tuple[Callable[[CommandLog, datetime], Found | None], ...] = (
     _canceling,
     _abandoned,
     _gone,
     _behind,
     _unacked,
 )
-"""Of a row that was sent."""
+"""Causes of a sent row; the last one always applies."""
 
 
 def _offline_since(client: Client, now: datetime) -> str:
@@ -221,7 +221,7 @@ def _offline_since(client: Client, now: datetime) -> str:
 
 
 def _ago(then: datetime, now: datetime) -> str:
-    """`3 min`, `2 h`; whole figures are enough."""
+    """Such as `3 min` or `2 h`, in whole numbers."""
     seconds = max(now - then, timedelta()).total_seconds()
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:

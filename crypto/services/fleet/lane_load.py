@@ -1,5 +1,7 @@
-"""How busy each lane is: what autoscaling and operators look at. Counted in the ledger, for a queue's length in Redis
-knows neither what a worker has prefetched nor what it has on the wire."""
+"""How busy each lane is, for operators and autoscaling.
+
+Counted in the ledger: the length of a queue in Redis does not include what workers have prefetched or sent.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,19 +16,21 @@ from crypto.services.fleet.worker_heartbeat import SILENCE
 
 @dataclass(frozen=True, slots=True)
 class LaneLoad:
-    """What a worker of a lane could act on now: nothing that waits for its client, an order, a wave or a retry."""
+    """The work of a lane. Rows that wait for their client, a standing order, their wave or a retry are not counted."""
 
     lane: str
     waiting: int
+    """Rows that a worker could claim now."""
     in_flight: int
+    """Rows that were sent and have not ended."""
     oldest_seconds: float
-    """Age of the oldest command that waits; 0 where none does."""
+    """Age of the oldest row that waits; 0 if none does."""
     workers: int
-    """Worker processes heard of lately that take from this lane."""
+    """Live worker processes that take from this lane."""
 
 
 def lane_loads() -> list[LaneLoad]:
-    """Every lane, also the idle ones. One pass over the open rows."""
+    """For every lane, by one pass over the open rows."""
     now = clock.now()
     workers = [lane for beat in WorkerBeat.objects.filter(seen_at__gt=now - SILENCE) for lane in beat.lanes]
     counted = {lane: (waiting, sent, oldest) for lane, waiting, sent, oldest in _counts(now)}

@@ -1,4 +1,4 @@
-"""The lease of a streaming node. While it lasts, the clients whose session is there count as connected."""
+"""The lease of a streaming node. While it lasts, the clients with a session on the node count as connected."""
 
 import logging
 import threading
@@ -18,7 +18,7 @@ RENEWALS = 3
 
 
 class NodeLease:
-    """Held by the process that serves streams, renewed on a thread of its own."""
+    """Taken by a process that serves streams, renewed on a thread of its own."""
 
     def __init__(self) -> None:
         self.id: UUID = uuid4()
@@ -27,7 +27,7 @@ class NodeLease:
         self._thread = threading.Thread(target=self._keep, name="node-lease", daemon=True)
 
     def start(self, address: str) -> None:
-        """Take the lease. A node that had the same address before is gone, whatever its lease says."""
+        """Take the lease, and end that of an earlier node with the same address: that node cannot be alive."""
         now = clock.now()
         StreamNode.objects.filter(address=address, lease_until__gt=now).update(lease_until=now)
         StreamNode.objects.create(
@@ -37,7 +37,7 @@ class NodeLease:
         connections.close_all()
 
     def end(self) -> None:
-        """Give the lease back: the clients are disconnected as of now."""
+        """End the lease: the clients are disconnected as of now."""
         self._stop.set()
         self._thread.join()
         now = clock.now()

@@ -1,4 +1,4 @@
-"""Who is connected where, and what clients say of themselves."""
+"""Presence: which client is connected to which node, and what clients report about themselves."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from crypto.models import Client, CommandLog, clock
-from crypto.services.desired import holds
+from crypto.services.desired import assignment
 from crypto.services.ledger.queue import REQUEUE_AFTER, enqueue
 from crypto.services.ledger.sql.rows import lock_clients
 from crypto.services.ledger.sql.statements import insert
@@ -21,7 +21,7 @@ KNOWN = ", ".join(
     f"{column} = excluded.{column}"
     for column in (*REGISTERED, "version_key", "node_id", "connected_at", "last_seen")
 )
-"""What a client that we know brings anew."""
+"""SET clause for a client that has registered before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +41,23 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Departure:
+    """The end of a client's session."""
+
     client_id: UUID
     epoch: int
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
+    """A status that a client reports."""
+
     client_id: UUID
     status: str
     details: str
 
 
 def arrive(arrivals: list[Arrival]) -> list[int]:
-    """Store who connected; returns the epoch of each one's session, higher than any it had before."""
+    """Store clients that connected; returns the epoch of each session, higher than any the client had before."""
     now = clock.now()
     ids = sorted(arrival.client_id for arrival in arrivals)
     clients = [
@@ -74,16 +78,17 @@ def arrive(arrivals: list[Arrival]) -> list[int]:
         " RETURNING id, session_epoch",
     )
     epochs = {id if isinstance(id, UUID) else UUID(id): epoch for id, epoch in found}
-    holds.apply(ids)
+    assignment.apply(ids)
     transaction.on_commit(lambda: client_connected.send_robust(sender=Client, client_ids=ids))
     return [epochs[arrival.client_id] for arrival in arrivals]
 
 
 def enqueue_waiting(client_ids: list[UUID]) -> list[None]:
-    """Ring for what waits for these clients; call it when they can take commands.
+    """Enqueue the rows that wait for these clients; call it when the clients can take commands.
 
-    A client's commands leave in the order in which they were issued, so all are rung for in the lane of the first.
-    What was put off for want of a way to the client has one now; should the ring be lost, the sweeper soon rings again.
+    A client gets its commands in the order in which they were issued, so all of them go to the lane of the first.
+    Rows whose retry was delayed because the client was not connected are tried now. If a message is lost, the sweeper
+    enqueues its rows again.
     """
     waiting = CommandLog.objects.waiting(client_ids)
     locked = waiting.order_by("created_at", "id").select_for_update(of=("self",))
@@ -99,19 +104,19 @@ def enqueue_waiting(client_ids: list[UUID]) -> list[None]:
 
 
 def depart(departures: list[Departure]) -> list[bool]:
-    """Store who disconnected; a client that has a newer session meanwhile stays connected."""
+    """Store clients that disconnected; a client that has a newer session stays connected."""
     epochs = {departure.client_id: departure.epoch for departure in departures}
     current = lock_clients(list(epochs))
     gone = [pk for pk, epoch in current.values_list("pk", "session_epoch") if epochs[pk] == epoch]
     Client.objects.filter(pk__among=gone).update(node=None, disconnected_at=clock.now())
-    _tell_gone(gone)
+    _signal_disconnected(gone)
     return [departure.client_id in gone for departure in departures]
 
 
 def expire_dead_nodes() -> int:
-    """A tick: tell of the clients whose node died; returns how many there were.
+    """A tick: mark the clients of dead nodes as disconnected; returns how many. Safe to call concurrently.
 
-    They stay with the node: should it only have been stalled, they are connected again when it renews its lease.
+    They stay assigned to the node: if it was only stalled, they are connected again when it renews its lease.
     """
     now = clock.now()
     with transaction.atomic():
@@ -119,24 +124,24 @@ def expire_dead_nodes() -> int:
         lost = Client.objects.filter(there, node__lease_until__lte=now).order_by("pk")
         gone = list(lost.select_for_update(no_key=True, of=("self",)).values_list("pk", flat=True))
         Client.objects.filter(pk__among=gone).update(disconnected_at=now)
-        _tell_gone(gone)
+        _signal_disconnected(gone)
     return len(gone)
 
 
-def _tell_gone(ids: list[UUID]) -> None:
+def _signal_disconnected(ids: list[UUID]) -> None:
     if ids:
         transaction.on_commit(lambda: client_disconnected.send_robust(sender=Client, client_ids=ids))
 
 
 def touch(client_ids: list[UUID]) -> list[None]:
-    """Store that these clients were heard of just now."""
+    """Store that something was received from these clients just now."""
     ids = list(lock_clients(client_ids).values_list("pk", flat=True))
     Client.objects.filter(pk__among=ids).update(last_seen=clock.now())
     return [None] * len(client_ids)
 
 
 def update_status(reports: list[Status]) -> list[None]:
-    """Store what clients say of themselves; the last word of each counts."""
+    """Store the status that clients report; the last report of each counts."""
     groups: dict[tuple[str, str], list[UUID]] = defaultdict(list)
     for report in {report.client_id: report for report in reports}.values():
         groups[report.status, report.details].append(report.client_id)

@@ -1,4 +1,4 @@
-"""Signs of life of the workers, so that it can be said of a lane that nobody works on it."""
+"""Heartbeats of the workers: they show which lanes are worked on."""
 
 import logging
 import threading
@@ -13,21 +13,21 @@ from crypto.services.process import process_name
 logger = logging.getLogger(__name__)
 
 PERIOD = 5.0
-"""Seconds between two beats."""
+"""Seconds between two heartbeats."""
 SILENCE = timedelta(seconds=15)
-"""A worker that was not heard of for so long counts as gone."""
+"""A worker without a heartbeat for this long counts as gone."""
 KEPT = timedelta(days=1)
-"""How long it is remembered when a worker was last there."""
+"""Heartbeats of workers that are gone are deleted after this long."""
 
 
 class Heartbeat:
-    """Kept by a worker process, on a thread of its own."""
+    """Sent by a worker process, on a thread of its own."""
 
     def __init__(self, lanes: Iterable[str]) -> None:
         self._lanes = sorted(lanes)
         self._started_at = clock.now()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="beat", daemon=True)
+        self._thread = threading.Thread(target=self._keep, name="heartbeat", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -43,7 +43,7 @@ class Heartbeat:
             try:
                 self._write(clock.now() - (SILENCE if stopping else timedelta()))
             except DatabaseError as error:
-                logger.warning("the sign of life of this worker was not stored: %s", error)
+                logger.warning("the heartbeat of this worker was not stored: %s", error)
             connections.close_all()
             if stopping:
                 return
@@ -57,5 +57,5 @@ class Heartbeat:
 
 
 def last_heartbeat(lane: str) -> datetime | None:
-    """When a worker of this lane was last heard of; None: not within a day."""
+    """The last heartbeat of a worker of this lane; None: none within a day."""
     return max((beat.seen_at for beat in WorkerBeat.objects.all() if lane in beat.lanes), default=None)

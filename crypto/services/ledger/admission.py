@@ -1,4 +1,4 @@
-"""May this command go to this client now? The one place that answers, for everybody who issues, starts or claims."""
+"""May this command go to this client now? The only place that decides, for issuing, starting and claiming alike."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,22 +6,22 @@ from typing import NamedTuple
 
 from crypto.commands import Command
 from crypto.models import Cause, ClientStatus, Offline, State
-from crypto.models.command_log import LATE_LANDING
+from crypto.models.command_log import CORRECTABLE
 
 
 class Target(NamedTuple):
-    """The client, as far as the answer depends on it."""
+    """What the decision needs to know of the client."""
 
     connected: bool
     supported: bool
-    """It declared the command, or need not. Known for certain only while it is connected."""
+    """The client declared the command, or the command needs no declaration. Certain only while it is connected."""
     paused_by: int | None
     """The standing order that keeps it paused."""
     identity_epoch: str
 
 
 class Terms(NamedTuple):
-    """What was agreed when the command was issued, and what has come of it."""
+    """What the decision needs to know of the command's row."""
 
     offline: Offline | str = Offline.FAIL
     attempts_left: int = 1
@@ -31,17 +31,17 @@ class Terms(NamedTuple):
     seen: bool = False
     """An earlier attempt may have taken effect."""
     held: bool = False
-    """Its operation releases it later."""
+    """Its operation has not released it yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    pass
+    """It goes to the client now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """It stays QUEUED. With NOT_CONNECTED an attempt is spent; else it waits until the cause is gone or it expires."""
+    """It stays QUEUED until the cause is gone or the command expires. With NOT_CONNECTED it uses up an attempt."""
 
     cause: Cause
 
@@ -59,28 +59,28 @@ SEND = Send()
 
 
 def decide(command: Command | None, target: Target, terms: Terms, now: datetime) -> Decision:
-    """Pure. `command` is None where this version does not know it or does not take its parameters."""
+    """Pure. `command` is None if this version does not know it or does not accept its parameters."""
     refusal = _refusal(command, target, terms, now)
     if refusal is not None:
         state, cause = refusal
         return Refuse(unsent(state, terms.seen), cause)
     if terms.held:
         return Park(Cause.OPERATION)
-    if command is not None and holds_back(command, target.paused_by):
+    if command is not None and is_blocked(command, target.paused_by):
         return Park(Cause.STANDING_ORDER)
     if target.connected:
         return SEND
     return Park(Cause.OFFLINE if terms.offline == Offline.QUEUE else Cause.NOT_CONNECTED)
 
 
-def holds_back(command: Command | type[Command], paused_by: int | None) -> bool:
-    """Whether the command must not go to a client that this standing order, or none, keeps paused."""
+def is_blocked(command: Command | type[Command], paused_by: int | None) -> bool:
+    """Whether the command must wait while the standing order `paused_by` keeps its client paused; None: no order."""
     return paused_by is not None and not command.while_paused
 
 
 def unsent(state: State, seen: bool) -> State:
-    """The state of a row that ends without a further attempt: what the client may have seen ends as unknown."""
-    return State.TIMED_OUT if seen and state not in LATE_LANDING else state
+    """The state in which a queued row ends: TIMED_OUT instead of `state` if the client may have seen it."""
+    return State.TIMED_OUT if seen and state not in CORRECTABLE else state
 
 
 def _refusal(
@@ -95,7 +95,7 @@ def _refusal(
     if target.paused_by is not None and command.leaves == ClientStatus.ACTIVE:
         # Had the order been in force when the resume was issued, the resume would have overridden it.
         return State.REJECTED, Cause.ORDER_SINCE
-    if holds_back(command, target.paused_by) and terms.offline != Offline.QUEUE:
+    if is_blocked(command, target.paused_by) and terms.offline != Offline.QUEUE:
         return State.REJECTED, Cause.STANDING_ORDER
     if target.connected and not target.supported:
         return State.REJECTED, Cause.UNSUPPORTED

@@ -23,7 +23,7 @@ def lease(timeout: float) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How an inline command stands when its caller gets it back."""
+    """What the caller of an inline command gets."""
 
     id: UUID
     state: State
@@ -32,7 +32,7 @@ class Result:
 
 
 def stored(row: CommandLog) -> Result:
-    """The result of a command that was issued before, as the ledger has it."""
+    """The result of a command that was issued before, read from the ledger."""
     state, ack = State(row.state), None
     if state in ANSWERED:
         ack = Ack(
@@ -50,21 +50,26 @@ def stored(row: CommandLog) -> Result:
 
 @dataclass(slots=True, eq=False)
 class Attempt:
+    """A claimed row on its way to the client and back."""
+
     id: UUID
     client_id: UUID
     command: Command
     claim: UUID
+    """Token of this attempt; a later attempt of the same row has another."""
     address: str
+    """host:port of the streaming node."""
     timeout: float
-    """Seconds to wait for the ack; 0: hand over only."""
+    """Seconds to wait for the ack; 0: handing over is enough."""
     client_status: str = ""
     client_expected_status: str = ""
     """As they were when the row was claimed."""
     ended: Ack | FailedAttempt | None = None
-    """How it came back from the wire."""
+    """Its result; None while it is in flight."""
     result: Future[Result] | None = None
-    """Whoever waits inline; None for what came from a queue."""
+    """For an inline caller; None for what came from a lane."""
     rerouted: bool = False
+    """It was sent to a second node, because its client had moved there."""
     wire_id: str = ""
     """`command_id` on the wire where it is not the row's id."""
 

@@ -1,4 +1,4 @@
-"""Canceling: what waits ends at once; what is under way ends when its client lets its time pass without an ack."""
+"""Canceling: a queued row ends at once; a sent one only when its ack timeout passes without an ack."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from crypto.services.ledger.void import Waiting, request_cancel, void
 
 @dataclass(frozen=True, slots=True)
 class Canceled:
-    """Each id that was asked for and is in the ledger is in one of these."""
+    """Each requested id that is in the ledger is in exactly one of these lists."""
 
     ended: list[UUID]
-    """They waited and are CANCELED."""
+    """They were queued and are CANCELED now."""
     requested: list[UUID]
-    """They are under way: an ack in time wins, else they end CANCELED, with their outcome unknown."""
+    """They were sent: an ack in time still counts, else they end CANCELED with their outcome unknown."""
     over: list[UUID]
     """They had ended before."""
 
 
 def cancel(ids: list[UUID], principal: str = "") -> Canceled:
-    """Cancel rows on behalf of `principal`. One transaction; safe to repeat, and to race with everything else."""
+    """Cancel rows on behalf of `principal`. One transaction; safe to repeat and to call concurrently."""
     now = clock.now()
     by = f" by {principal}" if principal else ""
     found: dict[str, list[Row]] = defaultdict(list)

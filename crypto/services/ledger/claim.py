@@ -17,24 +17,24 @@ from crypto.services.ledger.sql.rows import Row, by_id, lock
 from crypto.services.ledger.void import Waiting, void
 from crypto.services.process import process_name
 
-PULL = 1_000
-"""How much is claimed beyond what was asked for, at most."""
+MAX_OLDER = 1_000
+"""Older rows of the same clients that are claimed together with the requested ones, at most."""
 
 
 def claim(ids: list[UUID]) -> list[Attempt]:
-    """The attempts that may now go on the wire, in the order in which they were issued.
+    """Claim these rows; returns the attempts that may be sent now, in the order in which they were issued.
 
-    Rows that are not QUEUED any more or wait for their retry are passed over; those that cannot go are ended, put off
-    or parked. With what has waited for its client goes whatever has waited longer, so that it leaves in order whoever
-    was rung for which of them. Safe to repeat.
+    Rows that are not QUEUED any more or wait for their retry are skipped; those that may not be sent are ended,
+    delayed or parked. Older rows that waited for the same clients are claimed too, so that a client gets its commands
+    in order, whichever message arrives first. Safe to repeat and to call concurrently.
     """
     now = clock.now()
     with transaction.atomic():
         rows = lock(_claimable(ids, now))
-        older = _left_behind(rows, now)
+        older = _older(rows, now)
         if not older:
             return _take(rows, now)
-    with transaction.atomic():  # anew, for locks are taken in order
+    with transaction.atomic():  # again from the start: locks are taken in one order
         return _take(lock(_claimable([*ids, *older], now)), now)
 
 
@@ -42,8 +42,8 @@ def _claimable(ids: list[UUID], now: datetime) -> CommandLogQuerySet:
     return by_id(ids, State.QUEUED).filter(Q(retry_at=None) | Q(retry_at__lte=now), held=False)
 
 
-def _left_behind(rows: list[Row], now: datetime) -> set[UUID]:
-    """What was issued before these rows, has waited for the same clients and was never tried."""
+def _older(rows: list[Row], now: datetime) -> set[UUID]:
+    """Rows issued before these that wait for the same clients and were never tried."""
     clients: dict[UUID, datetime] = {}
     for row in rows:
         if row.offline == Offline.QUEUE and row.attempt == 0 and row.address(now) is not None:
@@ -53,7 +53,7 @@ def _left_behind(rows: list[Row], now: datetime) -> set[UUID]:
     waiting = CommandLog.objects.waiting(clients).filter(
         attempt=0, retry_at=None, created_at__lt=max(clients.values())
     )
-    older = waiting.order_by("created_at", "id").values_list("pk", flat=True)[:PULL]
+    older = waiting.order_by("created_at", "id").values_list("pk", flat=True)[:MAX_OLDER]
     return set(older).difference(row.id for row in rows)
 
 

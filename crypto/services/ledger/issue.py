@@ -1,4 +1,4 @@
-"""Issuing: a command becomes a row of the ledger first; the message to a worker follows on commit."""
+"""Issuing: a command is first stored as a row of the ledger; the message to a worker follows on commit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,27 +28,27 @@ EXPIRY_SECONDS = (EXPIRIES[0].total_seconds(), EXPIRIES[1].total_seconds())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRequest:
-    """What somebody asks for: one command to one client, checked.
+    """A request to send one command to one client.
 
-    Raises InvalidParameters where a figure is out of bounds.
+    Raises InvalidParameters if a value is out of bounds.
     """
 
     client_id: UUID
     command: Command
     source: Source = Source.CODE
     principal: str = ""
-    """Who asks, for the record: a user name, a schedule's name."""
+    """Who asks: a user name, a schedule's name."""
     offline: Offline = Offline.FAIL
     timeout: float | None = None
     """Seconds an attempt waits for the ack; None: the command's own."""
     expires_in: timedelta | None = None
     dedupe_key: str | None = None
     wait: bool = True
-    """Whether whoever executes it wants the ack; else the hand-over to the client's stream is enough."""
+    """Inline only: whether to wait for the ack. False: handing the command to the client's stream is enough."""
     id: UUID | None = None
-    """The row's id, where the caller has one already."""
+    """The row's id, if the caller has one already."""
     wire_id: str = ""
-    """`command_id` on the wire where it is not the row's id, as foreign callers may choose."""
+    """`command_id` on the wire, if it is not the row's id: foreign callers choose their own."""
 
     def __post_init__(self) -> None:
         errors = {}
@@ -99,9 +99,9 @@ def command(name: str, params: Mapping[str, object] | None = None) -> Command:
 
 
 def issue(request: CommandRequest) -> CommandLog:
-    """Queue a command in the caller's transaction; a worker is rung for when it commits.
+    """Queue a command in the caller's transaction; its id is enqueued when that commits.
 
-    With a dedupe key that was used before, the row of then is returned. Raises UnknownClient, DedupeConflict.
+    If the dedupe key was used before, the earlier row is returned. Raises UnknownClient, DedupeConflict.
     """
     now = clock.now()
     with transaction.atomic():
@@ -127,7 +127,7 @@ def same_request(row: CommandLog, before: CommandLog) -> CommandLog:
 
 
 def _insert(row: CommandLog) -> CommandLog | None:
-    """Save the row; if its dedupe key was used before, return the row of then."""
+    """Save the row; if its dedupe key was used before, return the earlier row."""
     if row.dedupe_key is not None:
         try:
             with transaction.atomic():

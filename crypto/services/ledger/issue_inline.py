@@ -1,4 +1,4 @@
-"""Inserting rows of commands that run inline: they are born claimed, or ended where they cannot go."""
+"""Inserting rows of inline commands: each is claimed from the start, or has ended if it may not be sent."""
 
 import logging
 from datetime import datetime
@@ -24,7 +24,7 @@ from crypto.services.process import process_name
 logger = logging.getLogger(__name__)
 
 RACES = 8
-"""How often a batch may lose the race for one of its keys before that counts as an error."""
+"""Tries of a batch, one of whose keys or ids another transaction is inserting at the same time."""
 
 Inserted = Attempt | Result | UnknownClient | DedupeConflict
 
@@ -47,13 +47,16 @@ _clients = SelectById(
 
 
 def insert(requests: list[CommandRequest]) -> list[Inserted]:
-    """One row a request, all in one transaction; safe to repeat. Errors are returned in their request's place."""
+    """Insert one row for each request, all in one transaction. Safe to repeat.
+
+    Returns one item for each request, in order; errors are returned, not raised.
+    """
     for _ in range(RACES):
         try:
             with transaction.atomic():
                 return _insert(requests, clock.now(), _used(requests))
         except IntegrityError as error:
-            # Somebody else has just used one of the keys or ids: now it is there to be found.
+            # Another transaction has just used one of the keys or ids: the next try finds its row.
             logger.info("inserting %d commands again: %s", len(requests), error)
     with transaction.atomic():
         return _insert(requests, clock.now(), _used(requests))
@@ -89,7 +92,7 @@ def _insert(
 
 
 def _initial(request: CommandRequest, client: _Client, now: datetime) -> tuple[CommandLog, Attempt | Result]:
-    """The row as it is inserted: under way, or ended where it may not go."""
+    """The row to insert: SENT, or ended if it may not be sent."""
     row = request.row(now, client.identity_epoch, max_attempts=1)
     lease_until = client.node__lease_until
     address = client.node__address if lease_until is not None and lease_until > now else None
@@ -97,7 +100,7 @@ def _initial(request: CommandRequest, client: _Client, now: datetime) -> tuple[C
     if isinstance(decision, Refuse):
         return row, _ended(row, decision, now)
     if address is None:
-        raise AssertionError("an inline command waits for nothing: it is refused where there is no way")
+        raise AssertionError("an inline command never waits: without a node it is refused")
     claim = new_id()
     _step(row, State.SENT, Cause.CLAIMED, now)
     row.attempt, row.claim, row.sent_at, row.due_at = 1, claim, now, now + lease(row.timeout)

@@ -1,4 +1,4 @@
-"""The later word counts: a client that is commanded by name is no longer what earlier standing orders made it."""
+"""A later command overrides earlier standing orders: it changes what they made of the clients it names."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -11,11 +11,11 @@ from crypto.models import Client, ClientStatus, StandingOrder
 from crypto.services.ledger.sql.rows import lock_clients
 
 BATCH = 5_000
-"""Clients that one statement names at most."""
+"""Clients in one statement, at most."""
 
 
 class Named(NamedTuple):
-    """A client that a command was issued to."""
+    """A client to which a command was issued."""
 
     id: UUID
     paused_by: int | None
@@ -23,7 +23,7 @@ class Named(NamedTuple):
 
 
 def override(command: Command, clients: Iterable[Named]) -> None:
-    """Write to their records what the command leaves the clients in. In the caller's transaction."""
+    """Record that the command overrides standing orders for these clients. In the caller's transaction."""
     if command.leaves == ClientStatus.ACTIVE:
         ids = [client.id for client in clients if client.paused_by is not None or client.resume_owed]
         if ids:
@@ -34,12 +34,12 @@ def override(command: Command, clients: Iterable[Named]) -> None:
 
 
 def still_paused_by(command: Command, paused_by: int | None) -> int | None:
-    """The standing order that will keep the client paused once the command has been issued to it."""
+    """The standing order that still keeps the client paused after the command has been issued."""
     return None if command.leaves == ClientStatus.ACTIVE else paused_by
 
 
 def update_clients(ids: list[UUID], **changes: object) -> None:
-    """Locks them in the one order, batch by batch."""
+    """Lock the clients in the common order and update them, batch by batch."""
     for at in range(0, len(ids), BATCH):
         batch = list(lock_clients(ids[at : at + BATCH]).values_list("pk", flat=True))
         Client.objects.filter(pk__among=batch).update(**changes)

@@ -1,4 +1,4 @@
-"""Forgetting what is old enough: batch by batch, so that nobody waits for long."""
+"""Deleting old rows, batch by batch, so that no transaction holds locks for long."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,13 +22,15 @@ from crypto.models.command_log import OPEN
 
 @dataclass(frozen=True, slots=True)
 class Old:
+    """Rows of one kind that may be deleted."""
+
     what: str
     rows: QuerySet[Any]
     history_only: bool = False
-    """The rows stay, without the course of how they came to their state."""
+    """Only the histories are emptied; the rows stay."""
 
     def prune(self, batch: int) -> Iterator[int]:
-        """Yields the size of each batch once it is gone; each is a transaction of its own."""
+        """Yields the size of each batch once it is deleted. One transaction a batch."""
         while ids := list(self.rows.order_by().values_list("pk", flat=True)[:batch]):
             with transaction.atomic():
                 found = self.rows.model._default_manager.filter(pk__in=ids)
@@ -40,10 +42,10 @@ class Old:
 
 
 def old(before: datetime, history_only: bool = False) -> list[Old]:
-    """What ended, or was reported, before then.
+    """What ended or was reported before that time.
 
-    A command of an operation keeps its row, for the operation's totals are counted from its rows. With a row go its
-    dedupe key, which may then be used anew, and the place where a very late ack would have landed.
+    Rows of operations stay, because an operation's totals are counted from them. When a row is deleted, its dedupe key
+    can be used again, and a late ack for it is ignored.
     """
     ended = CommandLog.objects.filter(finished_at__lt=before).exclude(state__in=OPEN)
     if history_only:
@@ -59,7 +61,7 @@ def old(before: datetime, history_only: bool = False) -> list[Old]:
 
 
 def _replaced(before: datetime) -> QuerySet[ConfigurationVersion]:
-    """Versions that nobody is to run or runs. The highest stays, for the next number is drawn above it."""
+    """Versions that no client runs or is to run. The highest one stays: the next number is one above it."""
     versions = ConfigurationVersion.objects
     return (
         versions.filter(

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 ACTOR = "deliver"
 """The actor's name; it lives in `workers`, which nothing here imports."""
 CHUNK = 250
-"""Ids a message carries at most. Above 100 the size makes no difference to speed (measured)."""
+"""Ids in one message, at most. Above 100 the number makes no difference to speed (measured)."""
 REQUEUE_AFTER = timedelta(seconds=5)
 """A queued row that no worker has taken up is told of again after this long."""
 PATIENCE = 0.4

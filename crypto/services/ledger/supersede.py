@@ -1,4 +1,4 @@
-"""Superseding: a newer command makes older ones void that its client has not been given yet."""
+"""Superseding: a newer command voids older ones that its client has not received yet."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -16,13 +16,13 @@ class Newer(NamedTuple):
     client_id: UUID
     command: Command
     by: UUID
-    """The row of the newer command, or its operation: what the older ones will say they were superseded by."""
+    """Id of the newer command or of its operation; stored as `superseded_by` of the older ones."""
 
 
 def supersede(newer: Iterable[Newer], now: datetime) -> None:
-    """End what is void now, in the caller's transaction. What a client may have seen ends as unknown.
+    """Void what these commands supersede, in the caller's transaction. A row its client may have seen ends TIMED_OUT.
 
-    An attempt that is under way goes on: its ack counts, but it will not be followed by another.
+    A sent row goes on: its ack counts, but no further attempt follows.
     """
     by = {(n.client_id, name): n.by for n in newer for name in n.command.supersedes}
     if not by:

@@ -1,4 +1,4 @@
-"""The sweeper: nothing stays open past its deadline. Any number of replicas may run it at the same time."""
+"""The sweeper: no row stays open past its deadline. Any number of processes may run it at the same time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,25 +13,28 @@ from crypto.services.ledger.sql.rows import by_id, lock
 from crypto.services.ledger.void import Waiting, void
 
 BATCH = 1_000
-RUNG = timedelta(seconds=30)
-"""After a second ring a row is left to its backlog this long."""
+"""Rows in one transaction, at most."""
+AGAIN = timedelta(seconds=30)
+"""Time until a row that the sweeper enqueued is enqueued once more: its lane may have a backlog."""
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
+    """Numbers of rows."""
+
     enqueued: int = 0
     timed_out: int = 0
 
 
 def sweep() -> Swept:
     """One pass over everything that is overdue."""
-    enqueued = _repeat(_ring_overdue)
+    enqueued = _repeat(_enqueue_overdue)
     _repeat(_expire)
     return Swept(enqueued, _repeat(_end_overdue))
 
 
 def _repeat(step: Callable[[], int]) -> int:
-    """Batch after batch, until one is not full."""
+    """Call `step` until it finds less than a full batch; returns the number of rows."""
     total = 0
     while found := step():
         total += found
@@ -40,22 +43,22 @@ def _repeat(step: Callable[[], int]) -> int:
     return total
 
 
-def _ring_overdue() -> int:
-    """Ring again for queued rows that are due; claiming, retrying and expiring them is the worker's."""
+def _enqueue_overdue() -> int:
+    """Enqueue queued rows that are due. The worker that claims them decides what becomes of them."""
     now = clock.now()
     with transaction.atomic():
         due = CommandLog.objects.filter(state=State.QUEUED, due_at__lte=now, held=False).order_by("due_at")
         rows = list(due.select_for_update(skip_locked=True).values_list("lane", "pk")[:BATCH])
         enqueued = by_id([pk for _, pk in rows], State.QUEUED)
-        enqueued.update(due_at=now + RUNG)
+        enqueued.update(due_at=now + AGAIN)
     if not enqueue(rows):
-        enqueued.filter(due_at=now + RUNG).update(due_at=now)
+        enqueued.filter(due_at=now + AGAIN).update(due_at=now)
         return 0
     return len(rows)
 
 
 def _expire() -> int:
-    """End queued rows that came too late, whether or not a worker is there to see it."""
+    """End queued rows that have expired, even if no worker is running."""
     now = clock.now()
     with transaction.atomic():
         late = CommandLog.objects.filter(state=State.QUEUED, due_at__isnull=False, expires_at__lte=now)
@@ -66,7 +69,7 @@ def _expire() -> int:
 
 
 def _end_overdue() -> int:
-    """Attempts whose worker was not heard of again: what became of them is unknown."""
+    """End sent rows whose lease is over, because their worker has gone: their outcome is unknown."""
     now = clock.now()
     with transaction.atomic():
         rows = lock(CommandLog.objects.filter(state=State.SENT, due_at__lte=now), BATCH)

@@ -1,4 +1,4 @@
-"""Ending what waits before it is delivered. Shared by all who may: cancel, supersede, and operations that stop."""
+"""Voiding: ending queued rows before they are sent. Used by claiming, canceling, superseding and sweeping."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from crypto.services.ledger.sql.rows import by_id
 from crypto.services.process import process_name
 
 BATCH = 5_000
-"""Rows that one statement names at most."""
+"""Rows in one statement, at most."""
 
 
 class Waiting(NamedTuple):
@@ -27,9 +27,10 @@ class Waiting(NamedTuple):
 def void(
     rows: Iterable[Waiting], to: State, *, cause: Cause, why: str = "", now: datetime, **changes: Any
 ) -> list[UUID]:
-    """End them, in the caller's transaction; returns their ids.
+    """End these rows in state `to`, in the caller's transaction; returns their ids.
 
-    A row whose earlier attempt may have taken effect says so, and ends as TIMED_OUT where `to` would deny it.
+    If an earlier attempt of a row may have taken effect, its reason says so, and it ends TIMED_OUT instead of a state
+    which says that the client has not seen it.
     """
     ended: dict[bool, list[UUID]] = defaultdict(list)
     for row in rows:
@@ -52,7 +53,7 @@ def void(
 
 
 def request_cancel(ids: list[UUID], why: str, now: datetime) -> None:
-    """Let no attempt follow the one that these locked, SENT rows have under way. An ack in time still counts."""
+    """Mark these locked, SENT rows: no further attempt follows. An ack in time still counts."""
     for at in range(0, len(ids), BATCH):
         by_id(ids[at : at + BATCH], State.SENT).filter(cancel_requested_at=None).update(
             cancel_requested_at=now,

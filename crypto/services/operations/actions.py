@@ -1,4 +1,4 @@
-"""What people do to an operation while it runs, and after."""
+"""What users can do to an operation while it is under way and after it has ended."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -15,39 +15,39 @@ from crypto.services.operations.policy import Policy
 from crypto.services.operations.start import OperationRequest, start
 
 RETRIED = (State.FAILED, State.TIMED_OUT, State.NOT_CONNECTED, State.EXPIRED, State.CANCELED)
-"""What a retry takes up unless told otherwise. A client that refused will refuse again."""
+"""Rows that a retry repeats by default. REJECTED is left out: the client would refuse again."""
 RETRYABLE = (*RETRIED, State.REJECTED, State.SUPERSEDED)
 
 RUNNING, PAUSED, STOPPING = OperationState.RUNNING, OperationState.PAUSED, OperationState.STOPPING
 
 
 def pause(pk: UUID, who: str = "") -> Operation:
-    """Nothing more is sent until it is resumed; what was sent goes on. Raises OperationConflict."""
+    """Send nothing more until `resume`; rows that were sent go on. Raises OperationConflict."""
     return _change(
         pk, "pause", {RUNNING}, lambda operation, now: rollout.pause(operation, _by("paused", who))
     )
 
 
 def resume(pk: UUID, who: str = "") -> Operation:
-    """Go on, also past a gate that held it up. Raises OperationConflict."""
+    """Go on, also if a gate has paused it. Raises OperationConflict."""
     return _change(
-        pk, "resume", {PAUSED}, lambda operation, now: _go_on(operation, None, _by("resumed", who))
+        pk, "resume", {PAUSED}, lambda operation, now: _continue(operation, None, _by("resumed", who))
     )
 
 
 def step(pk: UUID, who: str = "") -> Operation:
-    """Send the present wave and then pause again. Raises OperationConflict."""
+    """Send the current wave, then pause again. Raises OperationConflict."""
 
     def go(operation: Operation, now: datetime) -> None:
         if operation.waves == 1:
             raise OperationConflict("an operation without waves cannot be stepped: resume it")
-        _go_on(operation, operation.wave, _by(f"stepped to wave {operation.wave}", who))
+        _continue(operation, operation.wave, _by(f"stepped to wave {operation.wave}", who))
 
     return _change(pk, "step", {PAUSED}, go)
 
 
 def cancel(pk: UUID, who: str = "") -> Operation:
-    """End what was not sent; what was sent is awaited. Raises OperationConflict."""
+    """End rows that were not sent, and wait for the acks of the others. Raises OperationConflict."""
 
     def end(operation: Operation, now: datetime) -> None:
         rollout.stop(operation, OperationState.CANCELED, Cause.CANCELED, _by("canceled", who), now)
@@ -64,7 +64,7 @@ def retry(
     reason: str = "",
     dedupe_key: str | None = None,
 ) -> Operation:
-    """The same command again, as an operation of its own, to those targets whose rows ended in `states`.
+    """Start a new operation with the same command for the targets whose rows ended in `states`.
 
     Raises OperationConflict while the operation is under way, InvalidParameters, UnknownCommand.
     """
@@ -92,7 +92,7 @@ def retry(
     )
 
 
-def _go_on(operation: Operation, last_wave: int | None, note: str) -> None:
+def _continue(operation: Operation, last_wave: int | None, note: str) -> None:
     operation.state, operation.note, operation.last_wave = RUNNING, note, last_wave
     operation.allowance, operation.allowance_at = 0.0, clock.now()
     operation.save(update_fields=["state", "note", "last_wave", "allowance", "allowance_at"])

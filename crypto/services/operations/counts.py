@@ -1,4 +1,4 @@
-"""How an operation stands: a query over its rows, nothing that anybody counts along."""
+"""The counts of an operation: always a query over its rows; no counter is kept."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ class OperationCounts:
     by_state: Counter[str]
     """Rows by state; adds up to the operation's targets."""
     by_wave: dict[int, Counter[str]]
-    """The same by wave. Wave 0 was skipped at the start."""
+    """The same by wave. Wave 0: rows that were skipped at the start."""
     held: Counter[int]
-    """By wave: queued rows that nobody may claim yet."""
+    """Queued rows that are not released yet, by wave."""
     in_flight: int
-    """Rows released and not ended, those that wait for their client left out."""
+    """Rows that are released and not ended, without parked ones."""
     in_flight_by_wave: Counter[int]
     """The same by wave."""
 
@@ -38,10 +38,12 @@ def count_rows(operation: UUID) -> OperationCounts:
     counts: Counter[str] = Counter()
     waves: dict[int, Counter[str]] = {}
     held: Counter[int] = Counter()
-    moving: Counter[int] = Counter()
-    waits = Case(When(state=State.QUEUED, cause__in=sorted(PARKED), then=True), default=False)
+    in_flight: Counter[int] = Counter()
+    parked = Case(When(state=State.QUEUED, cause__in=sorted(PARKED), then=True), default=False)
     groups = (
-        CommandLog.objects.filter(operation=operation).order_by().values("state", "wave", "held", waits=waits)
+        CommandLog.objects.filter(operation=operation)
+        .order_by()
+        .values("state", "wave", "held", parked=parked)
     )
     for group in groups.annotate(rows=Count("pk")):
         state, wave, rows = group["state"], group["wave"], group["rows"]
@@ -49,6 +51,6 @@ def count_rows(operation: UUID) -> OperationCounts:
         waves.setdefault(wave, Counter())[state] += rows
         if state == State.QUEUED and group["held"]:
             held[wave] += rows
-        elif state in OPEN and not group["waits"]:
-            moving[wave] += rows
-    return OperationCounts(counts, waves, held, moving.total(), moving)
+        elif state in OPEN and not group["parked"]:
+            in_flight[wave] += rows
+    return OperationCounts(counts, waves, held, in_flight.total(), in_flight)

@@ -1,4 +1,4 @@
-"""What an operation does to all of its open rows at once. They are locked in the ledger's one order first."""
+"""Holding and ending all open rows of an operation, in the caller's transaction. The rows are locked first."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +11,7 @@ from crypto.services.ledger.void import Waiting, request_cancel, void
 
 
 def hold(operation: UUID) -> None:
-    """Let nobody claim them. One that was sent goes on; should it come back to be tried again, it is held then."""
+    """Keep its rows from being claimed. A sent row goes on; if it is to be tried again, it is held then."""
     rows = _locked(operation)
     rows.update(held=True)
     cause = Cause.OPERATION
@@ -19,12 +19,12 @@ def hold(operation: UUID) -> None:
 
 
 def unhold_sent(operation: UUID) -> None:
-    """Undo the hold of what was sent; the rollout releases the others in their turn."""
+    """Undo the hold of sent rows; the rollout releases the queued ones."""
     _locked(operation).filter(state=State.SENT).update(held=False)
 
 
 def end_open_rows(operation: UUID, cause: Cause, why: str, now: datetime) -> None:
-    """Cancel what was not sent; what was sent is canceled only if its ack never comes."""
+    """Cancel queued rows; a sent row is canceled only if no ack comes in time."""
     rows = list(_locked(operation).values_list("pk", "state", "seen"))
     waiting = [Waiting(pk, seen) for pk, state, seen in rows if state == State.QUEUED]
     void(waiting, State.CANCELED, cause=cause, why=why, now=now, cancel_requested_at=now)
@@ -32,7 +32,7 @@ def end_open_rows(operation: UUID, cause: Cause, why: str, now: datetime) -> Non
 
 
 def _locked(operation: UUID) -> CommandLogQuerySet:
-    """The open rows of the operation: none is added, and none changes before the transaction ends."""
+    """The open rows of the operation, locked in the common order. No row is ever added to an operation."""
     rows = CommandLog.objects.filter(operation=operation).open()
     list(rows.order_by("created_at", "id").select_for_update().values_list("pk"))
     return rows

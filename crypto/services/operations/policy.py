@@ -1,10 +1,12 @@
-"""How an operation goes about it: limits, waves, gates and thresholds."""
+"""The policy of an operation: limits, waves, gate and thresholds."""
 
+import random
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from crypto.commands.parameters import Integer, Parameter, checked, choice, declared, json_schema, number, of
 from crypto.exceptions import InvalidParameters
@@ -111,7 +113,7 @@ class Policy:
 
     @property
     def limited(self) -> bool:
-        """Whether rows are released bit by bit."""
+        """Whether the rollout releases the rows; else they are free from the start."""
         return bool(self.window or self.rate or self.waves)
 
     @property
@@ -125,7 +127,7 @@ class Policy:
         }
 
     def sizes(self, targets: int) -> list[int]:
-        """How many each wave takes of so many targets."""
+        """The size of each wave for so many targets."""
         left, sizes = targets, []
         for wave in self.waves:
             sizes.append(min(left, max(1, count(wave, targets))))
@@ -137,8 +139,16 @@ class Policy:
         return timedelta(seconds=self.expires_in)
 
 
+def assign_waves(clients: list[UUID], policy: Policy) -> dict[UUID, int]:
+    """Each client's wave, from 1. Drawn at random, so that the first wave is not always the same clients."""
+    drawn = random.sample(clients, len(clients)) if policy.waves else clients
+    places = iter(drawn)
+    sizes = policy.sizes(len(drawn))
+    return {next(places): wave for wave, size in enumerate(sizes, 1) for _ in range(size)}
+
+
 def count(share: Share, targets: int) -> int:
-    """Rounded up, so that 1 % of ten is one."""
+    """The share as a number of targets, rounded up: 1 % of ten is one."""
     if isinstance(share, int):
         return share
     return int(-(-float(share.removesuffix("%")) * targets // 100))

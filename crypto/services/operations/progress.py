@@ -1,4 +1,4 @@
-"""How far an operation is, for people."""
+"""The progress of an operation, for people."""
 
 import time
 from dataclasses import dataclass
@@ -14,12 +14,15 @@ from crypto.services.operations.counts import OperationCounts, count_rows
 from crypto.services.operations.rollout import finish
 
 REASONS = 10
+"""Reasons listed, at most."""
 PAUSE = 0.2
-"""Seconds between two looks at an operation that is waited for."""
+"""Seconds between two queries while waiting for an operation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
+    """How many rows ended in this state for this reason."""
+
     state: str
     reason: str
     count: int
@@ -30,25 +33,25 @@ class Progress:
     operation: Operation
     totals: OperationCounts
     rate: float
-    """Rows ended a second, since the start."""
+    """Rows that ended in a second, on average since the start."""
     eta: timedelta | None
-    """None where that cannot be told."""
+    """Time left at this rate; None if it cannot be estimated."""
     reasons: list[Reason]
     """Why rows did not succeed, the most frequent first."""
 
     @property
     def counts(self) -> dict[str, int]:
-        """Every state's, in the order of the ledger's states; they add up to the targets."""
+        """By state, in the order of `State`; has every state, and adds up to the targets."""
         return {state.value: self.totals.by_state[state] for state in State}
 
     @property
     def part(self) -> float:
-        """Ended of all, 0 to 1."""
+        """Share of the rows that have ended, 0 to 1."""
         return self.totals.ended / self.operation.targets if self.operation.targets else 1.0
 
 
 def progress(pk: UUID) -> Progress:
-    """Look, and end the operation if it is over and nobody has yet. Raises Operation.DoesNotExist."""
+    """Count the rows; end the operation if all of them have ended. Raises Operation.DoesNotExist."""
     totals = count_rows(pk)
     if totals.open == 0:
         finish(pk, totals)
@@ -57,7 +60,7 @@ def progress(pk: UUID) -> Progress:
 
 
 def wait_for(pk: UUID, seconds: float) -> Progress:
-    """Like `progress`, once the operation has ended or the time is over."""
+    """Block until the operation has ended or the seconds are over, then return its `progress`."""
     deadline = time.monotonic() + seconds
     while True:
         found = progress(pk)

@@ -1,7 +1,7 @@
-"""The conductor: releases the rows of operations within their limits and ends what is over.
+"""The rollout: releases the rows of operations within their limits, and ends operations whose rows have all ended.
 
-Any number of replicas may conduct at the same time: whoever has the operation's row locked does, the others pass on.
-Whether a row may go is written on the row itself (`held`), so that claiming asks no operation.
+Any number of processes may run it at the same time: it locks the operation's row and skips operations that are locked.
+Whether a row is released stands on the row itself (`held`), so a claim need not read the operation.
 """
 
 from collections import Counter
@@ -22,9 +22,9 @@ from crypto.services.process import process_name
 from crypto.signals import operation_finished
 
 BATCH = 5_000
-"""Ids that one statement names at most."""
+"""Ids in one statement, at most."""
 BURST = 1.0
-"""Seconds of its rate that an operation may release at once, having been behind."""
+"""Seconds: an operation that has fallen behind its rate releases as much as its rate allows in this time, at once."""
 
 
 def advance_all() -> int:
@@ -36,7 +36,7 @@ def advance_all() -> int:
 
 
 def advance(pk: UUID) -> None:
-    """Release what may go, pause or abort where the policy says so, and end the operation if it is over."""
+    """Release rows within the limits; pause, abort or end the operation where it is time. Safe to call concurrently."""
     rows = CommandLog.objects.filter(operation=pk)
     if not rows.open().exists():
         finish(pk, count_rows(pk))
@@ -44,7 +44,7 @@ def advance(pk: UUID) -> None:
     running = Operation.objects.filter(pk=pk, state=OperationState.RUNNING)
     held = rows.filter(state=State.QUEUED, held=True)
     if held.exists() or running.filter(policy__abort__isnull=False).exists():
-        # A plain SELECT found something to look at; only now is it worth counting, and a lock.
+        # Counting and locking cost more than the SELECTs above, which most calls end with.
         with transaction.atomic():
             operation = running.select_for_update(skip_locked=True).first()
             if operation is not None:
@@ -52,7 +52,10 @@ def advance(pk: UUID) -> None:
 
 
 def finish(pk: UUID, totals: OperationCounts) -> bool:
-    """End an operation without open rows. Whoever calls it when, it happens and is told once."""
+    """End an operation that has no open rows; returns whether this call did.
+
+    Safe to repeat and to call concurrently: the operation ends once, and `operation_finished` is sent once.
+    """
     all_good = totals.by_state.keys() <= {State.SUCCEEDED}
     end = OperationState.COMPLETED if all_good else OperationState.COMPLETED_WITH_FAILURES
     with transaction.atomic():
@@ -65,7 +68,7 @@ def finish(pk: UUID, totals: OperationCounts) -> bool:
 
 
 def stop(operation: Operation, verdict: OperationState, cause: Cause, why: str, now: datetime) -> None:
-    """End what was not sent and await the acks of what was; the caller holds the operation's lock."""
+    """End queued rows and wait for the acks of sent ones. The caller has locked the operation."""
     operation.state, operation.verdict, operation.note = OperationState.STOPPING, verdict, why
     operation.save(update_fields=["state", "verdict", "note"])
     end_open_rows(operation.pk, cause, why, now)
@@ -73,7 +76,7 @@ def stop(operation: Operation, verdict: OperationState, cause: Cause, why: str, 
 
 
 def pause(operation: Operation, why: str) -> None:
-    """From its commit on nothing of the operation is claimed; the caller holds the operation's lock."""
+    """After the commit no row of the operation is claimed. The caller has locked the operation."""
     operation.state, operation.note, operation.last_wave = OperationState.PAUSED, why, None
     operation.save(update_fields=["state", "note", "last_wave"])
     hold(operation.pk)
@@ -92,7 +95,7 @@ def _advance(operation: Operation, totals: OperationCounts, now: datetime) -> No
         return
     if not totals.held:
         return
-    while not _held(operation, totals):
+    while not _releasable(operation, totals):
         if not _next_wave(operation, policy, totals):
             return
     room = _room(operation, policy, totals, now)
@@ -101,7 +104,7 @@ def _advance(operation: Operation, totals: OperationCounts, now: datetime) -> No
 
 
 def _threshold(operation: Operation, policy: Policy, totals: OperationCounts) -> str:
-    """The sentence that says which threshold is reached; empty if none is."""
+    """A text that names the threshold which is reached; empty if none is."""
     for kind, share in policy.abort.items():
         failed = sum(counts[kind] for wave, counts in totals.by_wave.items() if wave)
         if failed >= count(share, operation.targets):
@@ -110,7 +113,7 @@ def _threshold(operation: Operation, policy: Policy, totals: OperationCounts) ->
 
 
 def _next_wave(operation: Operation, policy: Policy, totals: OperationCounts) -> bool:
-    """Go on to the next wave if this one is over and good enough; pause if it is not."""
+    """Begin the next wave if this one is over; pause if fewer succeeded than the gate demands. True if it began."""
     wave = operation.wave
     if totals.in_flight_by_wave[wave]:
         return False
@@ -126,14 +129,14 @@ def _next_wave(operation: Operation, policy: Policy, totals: OperationCounts) ->
     return operation.state == OperationState.RUNNING
 
 
-def _held(operation: Operation, totals: OperationCounts) -> int:
-    """How many are held though their wave's turn has come. Those of earlier waves are there after a pause."""
+def _releasable(operation: Operation, totals: OperationCounts) -> int:
+    """Held rows of the current wave, and of earlier waves, which a pause can leave behind."""
     return sum(rows for wave, rows in totals.held.items() if wave <= operation.wave)
 
 
 def _room(operation: Operation, policy: Policy, totals: OperationCounts, now: datetime) -> int:
-    """How many rows may be released now."""
-    room = _held(operation, totals)
+    """How many rows may be released now. Takes them from the rate's allowance."""
+    room = _releasable(operation, totals)
     if policy.window is not None:
         room = min(room, policy.window - totals.in_flight)
     if policy.rate is not None:

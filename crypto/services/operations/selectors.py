@@ -1,4 +1,4 @@
-"""Which clients: a selector is JSON, compiled to a filter.
+"""Selectors: JSON that says which clients, compiled to a filter.
 
 {"all": true}                          {"ids": ["…", "…"]}
 {"status": "ACTIVE"}                   {"type": ["spot", "futures"]}
@@ -30,7 +30,7 @@ EVERYBODY: dict[str, Any] = {"all": True}
 MAX_IDS = 20_000
 MAX_DEPTH = 10
 MAX_TERMS = 200
-"""Terms of a selector in all, so that no selector is too much for the database."""
+"""Terms in one selector, at most: a bound on the size of the query."""
 SPAN = re.compile(r"(\d{1,6})([smhd])")
 CENTURY = timedelta(days=36_500)
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -38,7 +38,7 @@ COMPARISONS = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte", "=": "exact"}
 
 
 class Spot(NamedTuple):
-    """Where in the selector we are, for the sentence that says what is wrong there."""
+    """A place in the selector, for error messages."""
 
     path: str = "selector"
     depth: int = 0
@@ -59,7 +59,7 @@ def compile_selector(selector: object) -> Q:
 
 
 def _terms(node: object) -> int:
-    """Roughly; an id of a list is none."""
+    """Number of terms, about; ids in a list are not counted."""
     if isinstance(node, dict):
         return sum(1 + _terms(value) for value in node.values())
     return sum(_terms(value) for value in node) if isinstance(node, list) else 0
@@ -128,7 +128,7 @@ def _version(value: object, spot: Spot) -> Q:
         return Q(version_key__in=[_version_key(text, spot) for text in _texts(value, spot)])
     if not isinstance(value, dict) or not value:
         spot.refuse('Must be a version or a range such as {">=": "1.2", "<": "2"}.')
-    # A client whose version is none has an empty key, which would be below everything.
+    # A client without a readable version has an empty key, which would sort below all others.
     found = ~Q(version_key="")
     for sign, text in value.items():
         if sign not in COMPARISONS:
@@ -164,7 +164,7 @@ def _last_seen(value: object, spot: Spot) -> Q:
 
 
 def _moment(text: object, spot: Spot) -> datetime:
-    """A time, or a span before now."""
+    """From a time, or from a span before now."""
     if isinstance(text, str):
         if span := SPAN.fullmatch(text):
             return clock.now() - min(timedelta(**{UNITS[span[2]]: int(span[1])}), CENTURY)
@@ -185,7 +185,7 @@ def _connected(value: object, spot: Spot) -> Q:
 
 
 def _operation(value: object, spot: Spot) -> Q:
-    """Targets of an operation, by the states of their rows now."""
+    """Targets of an operation, by the current states of their rows."""
     if not isinstance(value, dict) or set(value) - {"id", "states"} or "id" not in value:
         spot.refuse('Must be {"id": "…", "states": ["FAILED"]}.')
     id = _uuid(value["id"], spot.at("id"))
@@ -225,7 +225,7 @@ def _not(value: object, spot: Spot) -> Q:
 
 
 def _complement(found: Q) -> Q:
-    """Everybody else. A plain NOT would lose those where the comparison is NULL: no such label, never seen."""
+    """All other clients. A plain NOT would leave out those for which the comparison is NULL, as without the label."""
     return ~Q(pk__in=Client.objects.filter(found).values("pk"))
 
 

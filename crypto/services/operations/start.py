@@ -1,4 +1,4 @@
-"""Operations: one command to many clients, its rows inserted with it in one transaction."""
+"""Starting an operation: it is inserted with a row for each of its targets, in one transaction."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -22,23 +22,22 @@ from crypto.services.ledger.queue import REQUEUE_AFTER, enqueue
 from crypto.services.ledger.settle import PARK, notify_finished
 from crypto.services.ledger.sql.bulk_insert import TargetRow, bulk_insert
 from crypto.services.ledger.supersede import Newer, supersede
-from crypto.services.operations.policy import DEFAULT, Policy
+from crypto.services.operations.policy import DEFAULT, Policy, assign_waves
 from crypto.services.operations.rollout import advance
 from crypto.services.operations.selectors import EVERYBODY
 from crypto.services.operations.targets import Candidate, check_snapshot, find, snapshot
-from crypto.services.operations.waves import assign
 from crypto.services.process import process_name
 
 MAX_REASON = 1_000
 BATCH = 20_000
-"""Clients that one statement names at most."""
+"""Clients in one statement, at most."""
 DUE: tuple[Decision, ...] = (SEND, Park(Cause.NOT_CONNECTED))
-"""Workers are told of these rows at once: they can leave, or a first attempt at their client is spent."""
+"""Rows with these decisions are enqueued at once: they can be sent, or use up an attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationRequest:
-    """What somebody asks for. Raises InvalidParameters where a text is too long."""
+    """A request for an operation. Raises InvalidParameters if a text is too long."""
 
     command: Command
     selector: Any = field(default_factory=lambda: EVERYBODY)
@@ -48,7 +47,7 @@ class OperationRequest:
     reason: str = ""
     dedupe_key: str | None = None
     expected_snapshot: str | None = None
-    """The snapshot of a preview; if the targets are others by now, nothing is issued."""
+    """The snapshot of a preview; if the targets have changed since, nothing is issued."""
     parent: UUID | None = None
 
     def __post_init__(self) -> None:
@@ -59,22 +58,21 @@ class OperationRequest:
 
 
 def start(request: OperationRequest) -> Operation:
-    """Insert the operation with a row for each target, in the caller's transaction; workers are told of it on commit.
+    """Insert the operation with a row for each target, in the caller's transaction; rows are enqueued on commit.
 
-    It is about these clients alone; what is said to everybody goes through `desired.standing_orders.start`. With a
-    dedupe key that was used before, the operation of then is returned. Raises InvalidParameters (selector),
-    SnapshotChanged, DedupeConflict.
+    Does not give or lift standing orders: `desired.standing_orders.start` does. If the dedupe key was used before, the
+    earlier operation is returned. Raises InvalidParameters (selector), SnapshotChanged, DedupeConflict.
     """
     return once(request, lambda: insert(request))
 
 
 def once(request: OperationRequest, make: Callable[[], Operation]) -> Operation:
-    """What `make` makes, in one transaction; or the operation for which the request's dedupe key was used before."""
+    """Call `make` in a transaction, unless the request's dedupe key was used before: then return that operation."""
     try:
         with transaction.atomic():
             return _used(request) or make()
     except IntegrityError:
-        # Somebody else has just used the key.
+        # Another transaction has just used the key.
         before = _used(request)
         if before is None:
             raise
@@ -92,7 +90,7 @@ def _used(request: OperationRequest) -> Operation | None:
 
 
 def insert(request: OperationRequest) -> Operation:
-    """`start` without a look at the dedupe key, in the caller's transaction. Raises IntegrityError if it was used."""
+    """`start` without checking the dedupe key, in the caller's transaction. Raises IntegrityError if it was used."""
     now = clock.now()
     candidates = find(type(request.command), request.selector, now)
     if request.expected_snapshot is not None:
@@ -102,8 +100,10 @@ def insert(request: OperationRequest) -> Operation:
     for candidate in candidates:
         target = candidate.target(still_paused_by(request.command, candidate.paused_by))
         groups[decide(request.command, target, terms, now)].append(candidate)
-    going = [each for decision, group in groups.items() if not isinstance(decision, Refuse) for each in group]
-    waves = assign([each.id for each in going], request.policy)
+    admitted = [
+        each for decision, group in groups.items() if not isinstance(decision, Refuse) for each in group
+    ]
+    waves = assign_waves([each.id for each in admitted], request.policy)
     operation = _operation(request, [each.id for each in candidates], max(waves.values(), default=1), now)
     enqueued: list[UUID] = []
     for decision, group in groups.items():
@@ -113,13 +113,13 @@ def insert(request: OperationRequest) -> Operation:
             notify_finished([row.id for row in rows])
         elif decision in DUE:
             enqueued += [row.id for row in rows]
-    for at in range(0, len(going), BATCH):
-        batch = going[at : at + BATCH]
+    for at in range(0, len(admitted), BATCH):
+        batch = admitted[at : at + BATCH]
         supersede([Newer(each.id, request.command, operation.id) for each in batch], now)
-    override(request.command, [Named(each.id, each.paused_by, each.resume_owed) for each in going])
+    override(request.command, [Named(each.id, each.paused_by, each.resume_owed) for each in admitted])
     lane = operation.lane
     transaction.on_commit(lambda: enqueue(zip(repeat(lane), enqueued, strict=False)))
-    if request.policy.limited or not going:
+    if request.policy.limited or not admitted:
         transaction.on_commit(partial(advance, operation.id), robust=True)
     return operation
 
@@ -154,7 +154,7 @@ def _operation(request: OperationRequest, ids: list[UUID], waves: int, now: date
 def _template(
     operation: Operation, request: OperationRequest, decision: Decision, now: datetime
 ) -> CommandLog:
-    """What the rows of one decision have in common."""
+    """The columns that all rows with the same decision have in common."""
     command, policy = request.command, request.policy
     row = CommandLog(
         command=command.name,

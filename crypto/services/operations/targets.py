@@ -1,4 +1,4 @@
-"""Who a selector means right now, and whether that is still whom a preview showed."""
+"""Targets: the clients that a selector selects now, and whether a preview showed the same ones."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -15,12 +15,13 @@ from crypto.services.ledger.sql.statements import fetch
 from crypto.services.operations.selectors import compile_selector
 
 SAMPLE = 10
+"""Targets that a preview shows."""
 REMEMBERED = timedelta(days=1)
 """How long a preview's targets are kept for the comparison."""
 
 
 class Candidate(NamedTuple):
-    """A client that a selector means."""
+    """A client that a selector selects."""
 
     id: UUID
     name: str
@@ -28,19 +29,19 @@ class Candidate(NamedTuple):
     status: str
     connected: bool
     supported: bool
-    """Whether the client declared the command, where one must."""
+    """The client declared the command, or the command needs no declaration."""
     paused_by: int | None
     """The standing order that keeps it paused."""
     resume_owed: bool
 
     def target(self, paused_by: int | None) -> Target:
-        """For the admission of a command that leaves it under this standing order."""
+        """What admission needs to know; `paused_by` is the standing order after the command has been issued."""
         return Target(self.connected, self.supported, paused_by, self.identity_epoch)
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a start would mean; the counts overlap."""
+    """What a start would do. A client may be in several of the counts."""
 
     targets: int
     offline: int
@@ -51,7 +52,7 @@ class Preview:
 
 
 def find(command: type[Command], selector: object, now: datetime) -> list[Candidate]:
-    """The selector's clients, by id. Raises InvalidParameters."""
+    """The clients that the selector selects, ordered by id. Raises InvalidParameters."""
     capability = command.capability()
     columns = [
         "id",
@@ -82,7 +83,7 @@ def find(command: type[Command], selector: object, now: datetime) -> list[Candid
 
 
 def preview(command: type[Command], selector: object) -> Preview:
-    """Count whom the command would reach, and remember them. Raises InvalidParameters."""
+    """Count the targets of a start, and store their snapshot for a day. Raises InvalidParameters."""
     now = clock.now()
     targets = find(command, selector, now)
     return Preview(
@@ -96,12 +97,12 @@ def preview(command: type[Command], selector: object) -> Preview:
 
 
 def snapshot(ids: Iterable[UUID]) -> str:
-    """The hash of these clients, given by id."""
+    """The hash of these ids, which must be sorted."""
     return sha256(b"".join(id.bytes for id in ids)).hexdigest()
 
 
 def check_snapshot(expected: str, targets: list[Candidate]) -> None:
-    """Raises SnapshotChanged if `targets` are not those that `expected` was the snapshot of."""
+    """Raises SnapshotChanged if `expected` is not the snapshot of `targets`."""
     ids = [target.id for target in targets]
     if snapshot(ids) == expected:
         return

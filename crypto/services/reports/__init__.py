@@ -1,4 +1,4 @@
-"""What clients report: gathered across their streams and stored in bulk.
+"""What clients report: collected from all their streams and stored in bulk.
 
 For the others: `inbox` (hand a record in, learn that it is committed) and `store` (each kind's bulk statement).
 """

@@ -1,4 +1,4 @@
-"""What clients report, gathered across their streams: each kind is stored with one bulk statement."""
+"""The inbox: collects what clients report from all streams, and stores each kind by one bulk statement."""
 
 import asyncio
 import logging
@@ -15,11 +15,11 @@ from crypto.services.ledger.settle import record_acks
 logger = logging.getLogger(__name__)
 
 LIMIT = 5_000
-"""Items that may wait; above it, `full` says that whoever reads streams should wait as well."""
+"""With more items than this waiting the inbox is `full`, and streams are not read."""
 
-CROWD = 32
-"""Awaited items above which each waits a little for the others: a thousand clients that connect at the same time are
-sooner done so."""
+BUSY_ABOVE = 32
+"""Batches wait a little for more items, except while at least one and fewer than this many items are awaited. So a
+thousand clients that connect at once are done sooner, and a single one does not wait."""
 
 Store = Callable[[list[Any]], list[Any]]
 """Stores a batch of one kind in the running transaction and returns one result an item."""
@@ -35,17 +35,18 @@ class Inbox:
 
     def __init__(self) -> None:
         self._batcher: Batcher[Item, Any] = Batcher(
-            "inbox", self._work, retry_forever=True, busy=lambda: not 0 < self._awaited < CROWD
+            "inbox", self._work, retry_forever=True, busy=lambda: not 0 < self._awaited < BUSY_ABOVE
         )
         self._awaited = 0
 
     def put(self, store: Store, record: Any) -> Future[Any]:
         """Never blocks; safe from any thread. The future's result is what `store` returned for the record, or None
-        if the database refused the record for good."""
+        if the database refused the record permanently.
+        """
         return self._batcher.put(Item(store, record))
 
     async def store(self, store: Store, record: Any) -> Any:
-        """The same for whoever waits for it."""
+        """`put`, and wait until the record is committed."""
         self._awaited += 1
         try:
             return await asyncio.wrap_future(self.put(store, record))
@@ -66,7 +67,7 @@ class Inbox:
         except (OperationalError, InterfaceError):
             raise
         except DatabaseError:
-            # One record must not take the others with it: each gets a transaction of its own.
+            # One bad record must not fail the others: each gets a transaction of its own.
             return [_store_alone(item) for item in items]
 
 
@@ -75,7 +76,7 @@ def _store(items: list[Item]) -> list[Any]:
     for at, item in enumerate(items):
         kinds[item.store].append(at)
     results: list[Any] = [None] * len(items)
-    # Transactions that settle lock the ledger before the clients; in another order we could block each other.
+    # Settling locks rows of the ledger before clients; another order here could deadlock.
     for store, places in sorted(kinds.items(), key=lambda kind: kind[0] is not record_acks):
         for at, result in zip(places, store([items[at].record for at in places]), strict=True):
             results[at] = result
@@ -89,5 +90,5 @@ def _store_alone(item: Item) -> Any:
     except (OperationalError, InterfaceError):
         raise
     except DatabaseError as error:
-        logger.error("%s: record refused for good: %s", item.store.__name__, error)
+        logger.error("%s: record refused permanently: %s", item.store.__name__, error)
         return None

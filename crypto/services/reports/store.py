@@ -1,4 +1,4 @@
-"""Storing what clients report. A resend is harmless, and older news never overwrite newer."""
+"""Storing what clients report. A repeated report changes nothing, and an older one never overwrites a newer one."""
 
 from collections.abc import Callable
 from operator import attrgetter
@@ -41,16 +41,16 @@ def store_logs(logs: list[ClientLog]) -> list[None]:
 
 
 def _store_newest(records: list[M], *, key: tuple[str, ...], age: str, update: list[str]) -> list[None]:
-    """Insert or update by `key`, keeping what is stored already where it is newer by the column `age`."""
+    """Insert or update by `key`; a stored row that is newer by the column `age` stays."""
     identify: Callable[[Any], Any] = attrgetter(*key)
     newest = {identify(record): record for record in sorted(records, key=attrgetter(age))}
-    # In one order, so that batches which overlap wait for each other and never deadlock.
+    # In one order, so that transactions which overlap wait for each other and never deadlock.
     _upsert([newest[where] for where in sorted(newest)], key, age, update)
     return [None] * len(records)
 
 
 def _upsert(records: list[M], key: tuple[str, ...], age: str, update: list[str]) -> None:
-    """One statement. `bulk_create` knows no condition for its update, and would have to look first what is there."""
+    """One statement. `bulk_create` has no condition for its update and would need a SELECT before."""
     quote = connection.ops.quote_name
     table, newer = quote(type(records[0])._meta.db_table), quote(age)
     sets = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in (*update, age))

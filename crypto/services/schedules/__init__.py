@@ -1,6 +1,6 @@
-"""What starts operations by the clock.
+"""Schedules: operations that start by the clock.
 
-For the others: the names below. Validation, planning and the reading of recurrence rules are private.
+For the others: the names below. All modules of this shelf are private.
 """
 
 from .planning import next_runs, prepare

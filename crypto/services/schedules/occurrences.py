@@ -1,4 +1,4 @@
-"""The occurrences of a schedule: its rhythm, window, beginning, end and jitter taken together."""
+"""The occurrences of a schedule: recurrence, window, start, end and jitter taken together."""
 
 import random
 from collections.abc import Iterator
@@ -8,18 +8,20 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from crypto.exceptions import InvalidParameters
 from crypto.models import Schedule
-from crypto.services.schedules.recurrence import Interval, Rhythm, Windowed, cron
+from crypto.services.schedules.recurrence import Interval, Recurrence, Windowed, cron
 
 MAX_INTERVAL = 366 * 24 * 3600
+"""Seconds."""
 MOMENT = timedelta(microseconds=1)
+"""The smallest difference between two times."""
 COMPARED = 10
-"""Occurrences between which the jitter must fit."""
+"""The jitter must be shorter than the shortest interval between so many occurrences."""
 
 
-def rhythm(schedule: Schedule) -> Rhythm:
-    """Raises InvalidParameters, which names each field at fault."""
+def recurrence(schedule: Schedule) -> Recurrence:
+    """From the schedule's fields. Raises InvalidParameters, which names each wrong field."""
     errors: dict[str, list[str]] = {}
-    found: Rhythm | None = None
+    found: Recurrence | None = None
     zone = _zone(schedule.time_zone, errors)
     if bool(schedule.cron) == (schedule.interval is not None):
         errors["cron"] = ["Either cron or an interval must be given, and not both."]
@@ -45,10 +47,10 @@ def rhythm(schedule: Schedule) -> Rhythm:
 
 
 def following(schedule: Schedule, moment: datetime) -> datetime | None:
-    """The first occurrence after `moment`; None if there is none (any more). Raises InvalidParameters."""
+    """The first occurrence after `moment`; None if there is none. Raises InvalidParameters."""
     if schedule.start is not None:
         moment = max(moment, schedule.start - MOMENT)
-    found = rhythm(schedule).after(moment)
+    found = recurrence(schedule).after(moment)
     return None if found is None or (schedule.end is not None and found > schedule.end) else found
 
 
@@ -61,19 +63,19 @@ def upcoming(schedule: Schedule, moment: datetime) -> Iterator[datetime]:
 
 
 def due(schedule: Schedule, occurrence: datetime | None) -> datetime | None:
-    """When the occurrence is to start. Everybody who asks draws the same lot for it."""
+    """When the occurrence is to start: its time and its jitter, which is the same in every process."""
     if occurrence is None or not schedule.jitter:
         return occurrence
-    lot = random.Random(f"{schedule.pk} {occurrence.timestamp()}").uniform(0, schedule.jitter)
-    return occurrence + timedelta(seconds=round(lot, 3))
+    jitter = random.Random(f"{schedule.pk} {occurrence.timestamp()}").uniform(0, schedule.jitter)
+    return occurrence + timedelta(seconds=round(jitter, 3))
 
 
 def check(schedule: Schedule, moment: datetime) -> None:
-    """Raises InvalidParameters where there would be no occurrence, or where the jitter is too long for them."""
+    """Raises InvalidParameters if there would be no occurrence, or if the jitter is too long."""
     if schedule.start is not None and schedule.end is not None and schedule.end <= schedule.start:
         raise InvalidParameters({"end": ["Must be later than the start."]})
     begin = max(moment, schedule.start or moment)
-    ever = rhythm(schedule).after(begin - MOMENT)
+    ever = recurrence(schedule).after(begin - MOMENT)
     if ever is None:
         field = "cron" if schedule.cron else "interval"
         inside = " within the window" if schedule.window_start is not None else ""

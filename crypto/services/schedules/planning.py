@@ -1,4 +1,4 @@
-"""When a schedule runs next."""
+"""Planning: when a schedule runs next."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,9 +12,9 @@ from .validation import TIMING, check, errors_of
 
 
 def prepare(schedule: Schedule, now: datetime | None = None) -> None:
-    """Check a schedule that is about to be saved and say when it runs next. Raises InvalidParameters.
+    """Check a schedule that is about to be saved and set when it runs next. Raises InvalidParameters.
 
-    To be called in the transaction that saves it. What was dealt with is not dealt with again, whatever is changed.
+    Call it in the transaction that saves. An occurrence that was dealt with does not come again, whatever is changed.
     """
     now = now or clock.now()
     check(schedule, now)
@@ -28,14 +28,14 @@ def prepare(schedule: Schedule, now: datetime | None = None) -> None:
 
 
 def next_runs(schedule: Schedule, count: int = 5) -> list[datetime]:
-    """The occurrences to come; none of a schedule that is disabled or broken."""
+    """The next occurrences; none if the schedule is disabled or broken."""
     if not schedule.enabled or schedule.next_run is None:
         return []
     return [schedule.next_run, *islice(upcoming(schedule, schedule.next_run), count - 1)]
 
 
 def plan(schedule: Schedule, moment: datetime) -> None:
-    """Set when it runs next after `moment`: never, if it is disabled or broken."""
+    """Set when the schedule runs next after `moment`: never, if it is disabled or broken."""
     try:
         schedule.next_run = occurrences.following(schedule, moment) if schedule.enabled else None
     except InvalidParameters:
@@ -44,10 +44,14 @@ def plan(schedule: Schedule, moment: datetime) -> None:
 
 
 def upcoming(schedule: Schedule, moment: datetime) -> Iterator[datetime]:
-    """None of a broken one."""
-    return occurrences.upcoming(schedule, moment) if not errors_of(occurrences.rhythm, schedule) else iter(())
+    """All occurrences after `moment`; none if the schedule is broken."""
+    return (
+        occurrences.upcoming(schedule, moment)
+        if not errors_of(occurrences.recurrence, schedule)
+        else iter(())
+    )
 
 
 def due(schedule: Schedule, occurrence: datetime) -> datetime:
-    """With its jitter."""
+    """When the occurrence is to start, with its jitter."""
     return occurrences.due(schedule, occurrence) or occurrence

@@ -1,4 +1,4 @@
-"""When: cron and intervals, in a zone whose clocks are put forward and back."""
+"""Recurrence: cron and intervals, in time zones with daylight saving."""
 
 import re
 from datetime import UTC, datetime, time, timedelta
@@ -10,19 +10,19 @@ from croniter import CroniterBadDateError, croniter
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 RANDOM = re.compile(r"(?:^|[\s,])[hr](?:[\s(/,]|$)", re.IGNORECASE)
-"""croniter's own additions: a field drawn anew each time it is looked at is no occurrence to agree on."""
+"""Fields that croniter fills at random. They are refused: every process must find the same occurrences."""
 ALIASES = frozenset({"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"})
-PATIENCE = 1_500
-"""So many days (or rarer occurrences) are searched for one inside the window."""
+SEARCHED = 1_500
+"""How many windows, one a day at most, are searched for an occurrence."""
 
 
-class Rhythm(Protocol):
+class Recurrence(Protocol):
     def after(self, moment: datetime) -> datetime | None:
-        """The first occurrence later than `moment`, in UTC; None if there is none any more."""
+        """The first occurrence later than `moment`, in UTC; None if there is none."""
 
 
 class Interval:
-    """Every so many seconds since `anchor`, by the clock that is never put back."""
+    """Every so many seconds since `anchor`, in UTC."""
 
     def __init__(self, seconds: int, anchor: datetime) -> None:
         self._step, self._anchor = timedelta(seconds=seconds), anchor.astimezone(UTC)
@@ -34,11 +34,11 @@ class Interval:
 
 
 class Cron:
-    """Five fields, in local time. Raises ValueError with a sentence for the user.
+    """A cron expression of five fields, in local time. Raises ValueError with a message for the user.
 
-    Where the clocks are put forward, what was to be in the hour that is left out comes when they jump, once. Where they
-    are put back, a named hour counts once, the first time; with `*` hours (`*/15 * * * *`) time simply goes on, so that
-    the hour which comes twice has all of its occurrences twice.
+    When the clocks are put forward, occurrences in the skipped hour come once, at the moment of the change. When they
+    are put back, an expression that names its hours runs once, the first time; with `*` hours (`*/15 * * * *`) it runs
+    in both of the repeated hours.
     """
 
     def __init__(self, text: str, zone: ZoneInfo) -> None:
@@ -54,12 +54,12 @@ class Cron:
 
     def after(self, moment: datetime) -> datetime | None:
         try:
-            return self._going_on(moment) if self._every_hour else self._once_a_day(moment)
+            return self._every_hour_after(moment) if self._every_hour else self._named_hours_after(moment)
         except CroniterBadDateError:
             return None
 
-    def _going_on(self, moment: datetime) -> datetime:
-        """Within a stretch of one UTC offset, then within the next."""
+    def _every_hour_after(self, moment: datetime) -> datetime:
+        """Search while the UTC offset stays the same, then go on from its change."""
         while True:
             offset = self._offset(moment)
             found = self._next(self._local(moment)).replace(tzinfo=UTC) - offset
@@ -70,7 +70,7 @@ class Cron:
                 return change
             moment = change
 
-    def _once_a_day(self, moment: datetime) -> datetime:
+    def _named_hours_after(self, moment: datetime) -> datetime:
         local = self._local(moment)
         while True:
             local = self._next(local)
@@ -83,7 +83,7 @@ class Cron:
         return found
 
     def _instant(self, local: datetime) -> datetime:
-        """The first time that the clocks show `local`, or the moment at which they jump over it."""
+        """The first moment at which clocks show `local`, or the moment at which they skip it."""
         found = local.replace(tzinfo=self._zone, fold=0).astimezone(UTC)
         if self._local(found) == local:
             return found
@@ -112,17 +112,17 @@ class Cron:
 
 
 class Windowed:
-    """Only what falls into a time of day: from `begin` until before `end`, over midnight if that is earlier."""
+    """Only occurrences at a time of day from `begin` until before `end`; over midnight if `end` is earlier."""
 
-    def __init__(self, rhythm: Rhythm, zone: ZoneInfo, begin: time, end: time) -> None:
-        self._rhythm, self._zone, self._begin, self._end = rhythm, zone, begin, end
+    def __init__(self, recurrence: Recurrence, zone: ZoneInfo, begin: time, end: time) -> None:
+        self._recurrence, self._zone, self._begin, self._end = recurrence, zone, begin, end
 
     def after(self, moment: datetime) -> datetime | None:
-        for _ in range(PATIENCE):
-            found = self._rhythm.after(moment)
+        for _ in range(SEARCHED):
+            found = self._recurrence.after(moment)
             if found is None or self._open(found.astimezone(self._zone).time()):
                 return found
-            # Nothing can be before the window opens again; a second less, for "after" leaves the moment itself out.
+            # Go on where the window opens next; a second earlier, because `after` excludes its moment.
             moment = max(found, self._opening(found) - SECOND)
         return None
 

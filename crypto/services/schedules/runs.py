@@ -1,4 +1,4 @@
-"""Runs of schedules: each occurrence exactly once, with any number of schedulers."""
+"""Running schedules: each occurrence is dealt with exactly once, by any number of schedulers."""
 
 import logging
 from datetime import datetime, timedelta
@@ -20,28 +20,29 @@ from .validation import problem
 logger = logging.getLogger(__name__)
 
 GRACE = timedelta(seconds=60)
-"""An occurrence so late still counts as in time: a restarted scheduler misses nothing."""
+"""An occurrence that is later than this is missed; a restart of the scheduler takes less."""
 LOOKING_BACK = (timedelta(hours=1), timedelta(days=1), timedelta(days=60), timedelta(days=36_500))
+"""Spans that are searched for the last missed occurrence, one after the other."""
 KEPT = 200
-"""Runs of each schedule that are remembered."""
+"""Runs that are kept of each schedule."""
 
 
 def run_now(schedule: Schedule, *, source: Source, principal: str) -> Operation:
-    """Start it at once, beside its occurrences and whatever is still running of them.
+    """Start its operation now, independently of its occurrences and of operations that are still under way.
 
-    Raises InvalidParameters where the schedule is broken.
+    Raises InvalidParameters if the schedule is broken.
     """
     if wrong := problem(schedule):
         raise InvalidParameters({"schedule": [f"Is broken: {wrong}"]})
     with transaction.atomic():
         now = clock.now()
-        operation = start(_wanted(schedule, source, principal))
-        _note(schedule, None, now, RunOutcome.STARTED, operation=operation, principal=principal)
+        operation = start(_request(schedule, source, principal))
+        _record(schedule, None, now, RunOutcome.STARTED, operation=operation, principal=principal)
     return operation
 
 
 def tick(now: datetime | None = None) -> int:
-    """Deal with every occurrence that is due; returns with how many. Any number of schedulers may call it."""
+    """A tick: deal with every occurrence that is due; returns how many. Safe to call concurrently."""
     now = now or clock.now()
     dealt = 0
     for pk in list(Schedule.objects.filter(enabled=True, due_at__lte=now).values_list("pk", flat=True)):
@@ -49,13 +50,13 @@ def tick(now: datetime | None = None) -> int:
             while _deal_with_next(pk, now):
                 dealt += 1
         except DatabaseError as error:
-            # The other schedules are not to wait for this one.
-            logger.warning("schedule %s is put off: %s", pk, error)
+            # One schedule must not delay the others.
+            logger.warning("schedule %s is delayed: %s", pk, error)
     return dealt
 
 
 def _deal_with_next(pk: int, now: datetime) -> bool:
-    """One transaction: the compare-and-swap on `next_run`, and what the occurrence stands for."""
+    """One transaction: a compare-and-swap on `next_run`, and whatever the occurrence starts."""
     schedule = Schedule.objects.filter(pk=pk, enabled=True, due_at__lte=now).first()
     if schedule is None or schedule.next_run is None:
         return False
@@ -67,17 +68,17 @@ def _deal_with_next(pk: int, now: datetime) -> bool:
             next_run=schedule.next_run, due_at=schedule.due_at, last_run=occurrence
         )
         if swapped:
-            _fire(schedule, occurrence, now, was_missed=missed is not None)
+            _run(schedule, occurrence, now, was_missed=missed is not None)
     return bool(swapped)
 
 
 def _latest_missed(schedule: Schedule, now: datetime) -> datetime | None:
-    """The last of the occurrences that nobody was there for; None if the next one is in time."""
+    """The last occurrence that no scheduler ran in time; None if the next one is in time."""
     assert schedule.next_run is not None, "asked only of what is due"
     if schedule.due_at is None or schedule.due_at > now - GRACE:
         return None
     end = now - GRACE
-    # There may have been very many: the last one is looked for from close before the end of the missed time.
+    # There may be very many missed occurrences, so the search begins shortly before the end.
     for span in LOOKING_BACK:
         begin = max(schedule.next_run, end - span)
         found = [begin] if begin == schedule.next_run else []
@@ -87,25 +88,25 @@ def _latest_missed(schedule: Schedule, now: datetime) -> datetime | None:
     return schedule.next_run
 
 
-def _fire(schedule: Schedule, occurrence: datetime, now: datetime, *, was_missed: bool) -> None:
+def _run(schedule: Schedule, occurrence: datetime, now: datetime, *, was_missed: bool) -> None:
     if wrong := problem(schedule):
-        logger.error("schedule %s is broken and was passed over: %s", schedule.name, wrong)
-        _note(schedule, occurrence, now, RunOutcome.BROKEN, note=wrong)
+        logger.error("schedule %s is broken, its occurrence is skipped: %s", schedule.name, wrong)
+        _record(schedule, occurrence, now, RunOutcome.BROKEN, note=wrong)
     elif was_missed and schedule.missed == Missed.SKIP:
-        _note(schedule, occurrence, now, RunOutcome.MISSED)
+        _record(schedule, occurrence, now, RunOutcome.MISSED)
     elif schedule.overlap == Overlap.SKIP and _running(schedule):
-        _note(schedule, occurrence, now, RunOutcome.OVERLAP)
+        _record(schedule, occurrence, now, RunOutcome.OVERLAP)
     else:
         try:
             with transaction.atomic():
-                operation = start(_wanted(schedule, Source.SCHEDULE, schedule.name))
+                operation = start(_request(schedule, Source.SCHEDULE, schedule.name))
         except OrchestratorError as error:
-            _note(schedule, occurrence, now, RunOutcome.BROKEN, note=str(error))
+            _record(schedule, occurrence, now, RunOutcome.BROKEN, note=str(error))
         else:
-            _note(schedule, occurrence, now, RunOutcome.STARTED, operation=operation)
+            _record(schedule, occurrence, now, RunOutcome.STARTED, operation=operation)
 
 
-def _wanted(schedule: Schedule, source: Source, principal: str) -> OperationRequest:
+def _request(schedule: Schedule, source: Source, principal: str) -> OperationRequest:
     return OperationRequest(
         command=command(schedule.command, schedule.params),
         selector=schedule.selector,
@@ -119,7 +120,7 @@ def _running(schedule: Schedule) -> bool:
     return schedule.runs.filter(operation__state__in=UNDER_WAY).exists()
 
 
-def _note(
+def _record(
     schedule: Schedule, occurrence: datetime | None, at: datetime, outcome: RunOutcome, **more: Any
 ) -> None:
     ScheduleRun.objects.create(schedule=schedule, occurrence=occurrence, at=at, outcome=outcome, **more)

@@ -1,4 +1,4 @@
-"""Whether a schedule can run."""
+"""Validation of schedules."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -19,9 +19,9 @@ Check = Callable[[Schedule], object]
 
 
 def check(schedule: Schedule, now: datetime | None = None) -> None:
-    """Raises InvalidParameters, which names every field at fault. Nothing is saved that does not pass.
+    """Raises InvalidParameters, which names every wrong field. Called before every save.
 
-    A schedule that nothing is done to but to disable it passes in any case: it may be broken.
+    A schedule that is disabled and otherwise unchanged always passes, so that a broken one can be disabled.
     """
     if (
         not schedule.enabled
@@ -47,14 +47,14 @@ def check(schedule: Schedule, now: datetime | None = None) -> None:
 
 
 def problem(schedule: Schedule) -> str:
-    """Why it cannot run, in one sentence; empty if it can. What was good when it was saved may be broken later."""
-    checks: tuple[Check, ...] = (_check_command, _check_selector, occurrences.rhythm)
+    """Why the schedule cannot run, in one text; empty if it can. A saved schedule may break when the code changes."""
+    checks: tuple[Check, ...] = (_check_command, _check_selector, occurrences.recurrence)
     errors = {field: sentences for one in checks for field, sentences in errors_of(one, schedule).items()}
     return " ".join(f"{field}: {' '.join(sentences)}" for field, sentences in errors.items())
 
 
 def _same(schedule: Schedule, before: Schedule | None) -> bool:
-    """Whether it is as it was, enabled or not."""
+    """Whether nothing but `enabled` differs."""
     return before is not None and all(
         getattr(before, field.attname) == getattr(schedule, field.attname)
         for field in Schedule._meta.concrete_fields
@@ -63,7 +63,7 @@ def _same(schedule: Schedule, before: Schedule | None) -> bool:
 
 
 def errors_of(check: Check, schedule: Schedule) -> dict[str, list[str]]:
-    """By field; empty if it passes."""
+    """The errors by field; empty if the check passes."""
     try:
         check(schedule)
     except InvalidParameters as wrong:
@@ -90,7 +90,7 @@ def _check_selector(schedule: Schedule) -> None:
 
 
 def _within(field: str, wrong: InvalidParameters) -> InvalidParameters:
-    """All of it as errors of one field, for forms show errors by field."""
+    """All errors as errors of one field: forms show errors by field."""
     return InvalidParameters(
         {
             field: [

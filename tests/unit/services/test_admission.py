@@ -12,8 +12,8 @@ from crypto.commands.ping import Ping
 from crypto.commands.resume import Resume
 from crypto.commands.sync_wallets import SyncWallets
 from crypto.models import Cause, Offline, State
-from crypto.models.command_log import LATE_LANDING
-from crypto.services.ledger.admission import SEND, Decision, Park, Refuse, Target, Terms, decide, holds_back
+from crypto.models.command_log import CORRECTABLE
+from crypto.services.ledger.admission import SEND, Decision, Park, Refuse, Target, Terms, decide, is_blocked
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SOON, BEFORE = NOW + timedelta(seconds=1), NOW - timedelta(seconds=1)
@@ -114,7 +114,7 @@ def test_every_combination_has_one_answer_that_keeps_the_promises() -> None:
             assert command is not None
             assert target.connected
             assert target.supported
-            assert not holds_back(command, target.paused_by)
+            assert not is_blocked(command, target.paused_by)
             assert given.attempts_left > 0
             assert (over, another, given.held) == (False, False, False)
         elif isinstance(decision, Park):
@@ -131,4 +131,4 @@ def test_every_combination_has_one_answer_that_keeps_the_promises() -> None:
         else:
             assert isinstance(decision, Refuse)
             # What may have taken effect is never said not to have been seen.
-            assert not given.seen or decision.state in LATE_LANDING
+            assert not given.seen or decision.state in CORRECTABLE

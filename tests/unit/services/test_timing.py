@@ -9,7 +9,7 @@ from croniter import croniter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crypto.services.schedules.recurrence import Cron, Interval, Rhythm, Windowed
+from crypto.services.schedules.recurrence import Cron, Interval, Recurrence, Windowed
 
 ZONES = (
     "UTC",
@@ -33,10 +33,10 @@ CHANGES = [
 ]
 
 
-def first(rhythm: Rhythm, after: datetime, count: int) -> list[datetime]:
+def first(recurrence: Recurrence, after: datetime, count: int) -> list[datetime]:
     found = []
     for _ in range(count):
-        moment = rhythm.after(after)
+        moment = recurrence.after(after)
         if moment is None:
             break
         found.append(moment)

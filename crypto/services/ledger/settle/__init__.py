@@ -1,4 +1,4 @@
-"""How attempts end: an ack lands, or an attempt misses. The only writers of outcomes."""
+"""Settling: attempts end by an ack or without one. The only code that writes outcomes."""
 
 from .ack import UNKNOWN, Ack, ledger_id
 from .events import notify_finished

@@ -1,4 +1,4 @@
-"""What a client says of one command."""
+"""The answer of a client to one command."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,9 +8,9 @@ from crypto.ids import read_uuid
 from crypto.models import Cause, State
 
 REJECTIONS = frozenset({"Rejected", "Unsupported"})
-"""`error` of an ack that says: understood, not done, and asking again will not help."""
+"""`error` of an ack which says that the client refuses the command and would refuse it again."""
 UNKNOWN = "OutcomeUnknown"
-"""`error` of an ack of a client that crashed while it ran the command: not even it knows the outcome."""
+"""`error` of the ack of a client that crashed while it ran the command and does not know the outcome."""
 
 CAUSES = {
     State.SUCCEEDED: Cause.ACKED,
@@ -22,7 +22,7 @@ CAUSES = {
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """What a client said of one command."""
+    """The answer of a client to one command, with the ledger's ids."""
 
     command_id: UUID
     client_id: UUID
@@ -32,6 +32,7 @@ class Ack:
     status: str = ""
     data: str = ""
     at: datetime | None = None
+    """By the client's clock."""
 
     @property
     def state(self) -> State:

@@ -1,4 +1,4 @@
-"""How rows end."""
+"""The signal that rows have ended."""
 
 from uuid import UUID
 
@@ -9,6 +9,6 @@ from crypto.signals import command_finished
 
 
 def notify_finished(ids: list[UUID]) -> None:
-    """Tell the world after commit that these rows have ended."""
+    """Send `command_finished` for these rows after commit."""
     if ids:
         transaction.on_commit(lambda: command_finished.send_robust(sender=CommandLog, commands=ids))

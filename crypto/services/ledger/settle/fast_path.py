@@ -1,5 +1,7 @@
-"""The simplest ack, which is nearly every one: an attempt of this process succeeded, in time, and nothing about the
-client is news. One UPDATE, with nothing read before."""
+"""The most frequent ack: an attempt of this process succeeded in time and changes nothing about its client.
+
+It is stored by one UPDATE, without a SELECT before.
+"""
 
 from collections.abc import Iterable
 
@@ -15,8 +17,10 @@ from crypto.services.process import process_name
 
 
 def record_fast(answered: Iterable[tuple[Attempt, Ack]]) -> list[Ack]:
-    """Store the simple acks. Returns the others, for `record_acks`: they are not simple, or their rows are not
-    SENT any more. One transaction; safe to repeat."""
+    """Store the simple acks. One transaction; safe to repeat.
+
+    Returns the others, for `record_acks`: those that are not simple, or whose rows are not SENT any more.
+    """
     simple: list[Ack] = []
     others: list[Ack] = []
     for attempt, ack in answered:
@@ -45,7 +49,7 @@ def record_fast(answered: Iterable[tuple[Attempt, Ack]]) -> list[Ack]:
 def _is_simple(attempt: Attempt, ack: Ack) -> bool:
     if not ack.success or attempt.command.changes_clients():
         return False
-    # What the client says of itself is no news, as far as was known when the command was sent.
+    # The status in the ack is the one that was stored when the command was sent.
     return not ack.status or (
         ack.status == attempt.client_status and attempt.client_expected_status in ("", ack.status)
     )

@@ -1,4 +1,4 @@
-"""Attempts that end without an ack: another attempt, or an end."""
+"""Storing attempts that ended without an ack: the row is tried again or ends."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -20,9 +20,9 @@ from .events import notify_finished
 from .retry import retry_at, retry_later
 
 PARK = timedelta(seconds=60)
-"""A command that waits for its client is looked at again this often, should the message on connect be lost."""
+"""A row that waits for its client is enqueued this often, in case the message sent on connect was lost."""
 UNSEEN = frozenset({Failure.NO_ROUTE, Failure.NOT_HANDED_OVER})
-"""Failures before which the client has seen nothing."""
+"""Failures after which it is certain that the client has not seen the command."""
 CAUSES = {
     Failure.NO_ROUTE: Cause.NOT_CONNECTED,
     Failure.NOT_HANDED_OVER: Cause.NOT_HANDED_OVER,
@@ -32,7 +32,7 @@ CAUSES = {
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempt:
-    """An attempt that ended without an ack. `claim` names the attempt; if another holds the row, nothing happens."""
+    """An attempt that ended without an ack. If another attempt has claimed the row since, nothing happens."""
 
     command_id: UUID
     claim: UUID
@@ -41,7 +41,7 @@ class FailedAttempt:
 
 
 class _Failed(NamedTuple):
-    """A row whose attempt failed, with the attempt counted."""
+    """A row whose attempt failed; the attempt is counted already."""
 
     row: Row
     failure: Failure
@@ -50,7 +50,7 @@ class _Failed(NamedTuple):
 
 
 def record_failures(failed: list[FailedAttempt]) -> dict[UUID, State]:
-    """Store what is known of attempts without an ack: another attempt, or an end. One transaction; safe to repeat.
+    """Store attempts that ended without an ack. One transaction; safe to repeat.
 
     Returns the states of the rows that were changed.
     """
@@ -69,12 +69,12 @@ def record_failures(failed: list[FailedAttempt]) -> dict[UUID, State]:
 
 
 def overdue(rows: list[Row], now: datetime) -> None:
-    """End attempts whose lease is over; the rows are locked and SENT."""
+    """End the attempts of rows whose lease is over; the rows are locked and SENT."""
     _store([_Failed(row, Failure.TIMEOUT, Cause.NO_WORD, Cause.NO_WORD.label) for row in rows], now)
 
 
 def no_route(rows: list[Row], now: datetime) -> None:
-    """An attempt that found no way to the client; the rows are locked and QUEUED."""
+    """Count an attempt of rows whose client is not connected; the rows are locked and QUEUED."""
     cause = Cause.NOT_CONNECTED
     failed = [
         _Failed(row._replace(attempt=row.attempt + 1), Failure.NO_ROUTE, cause, cause.label) for row in rows
@@ -82,8 +82,8 @@ def no_route(rows: list[Row], now: datetime) -> None:
     _store(failed, now, State.QUEUED)
 
 
-class _Verdict(NamedTuple):
-    """What becomes of a row whose attempt failed; equal ones are one UPDATE."""
+class _Transition(NamedTuple):
+    """How a failed attempt changes its row; all rows with the same one are written by one UPDATE."""
 
     state: State
     cause: Cause
@@ -97,56 +97,56 @@ class _Verdict(NamedTuple):
 
 
 def _store(failed: Iterable[_Failed], now: datetime, before: State = State.SENT) -> dict[UUID, State]:
-    groups: dict[_Verdict, list[UUID]] = defaultdict(list)
+    groups: dict[_Transition, list[UUID]] = defaultdict(list)
     for each in failed:
-        groups[_verdict(each, now)].append(each.row.id)
-    for verdict, ids in groups.items():
-        changes = {**verdict._asdict(), "claim": None}
+        groups[_transition(each, now)].append(each.row.id)
+    for transition, ids in groups.items():
+        changes = {**transition._asdict(), "claim": None}
         del changes["state"]
-        if verdict.due_at is None:
+        if transition.due_at is None:
             changes["finished_at"] = now
             notify_finished(ids)
-        by_id(ids, before).move(verdict.state, process=process_name(), now=now, **changes)
-    return {id: verdict.state for verdict, ids in groups.items() for id in ids}
+        by_id(ids, before).move(transition.state, process=process_name(), now=now, **changes)
+    return {id: transition.state for transition, ids in groups.items() for id in ids}
 
 
-def _verdict(failed: _Failed, now: datetime) -> _Verdict:
+def _transition(failed: _Failed, now: datetime) -> _Transition:
     row, failure, cause, why = failed
     row = row._replace(seen=row.seen or failure is Failure.TIMEOUT)
-    verdict = partial(_Verdict, seen=row.seen, attempt=row.attempt)
+    transition = partial(_Transition, seen=row.seen, attempt=row.attempt)
     if row.cancel_requested_at is not None:
         doubt = "no ack came, outcome unknown" if row.seen else "never sent"
-        return verdict(State.CANCELED, Cause.CANCELED, f"canceled; {doubt}")
+        return transition(State.CANCELED, Cause.CANCELED, f"canceled; {doubt}")
     if row.superseded_by is not None:
         why = f"{why}; superseded by {row.superseded_by}"
-        return verdict(unsent(State.SUPERSEDED, row.seen), Cause.SUPERSEDED, why)
+        return transition(unsent(State.SUPERSEDED, row.seen), Cause.SUPERSEDED, why)
     if row.offline == Offline.QUEUE and failure in UNSEEN:
-        return _put_off(failed, now)
+        return _postpone(failed, now)
     if not _repeatable(row, failure):
         count = f" (attempt {row.attempt} of {row.max_attempts})"
-        return verdict(unsent(State.NOT_CONNECTED, row.seen), cause, why + count)
+        return transition(unsent(State.NOT_CONNECTED, row.seen), cause, why + count)
     again = retry_at(row, now)
     if row.expires_at is not None and again >= row.expires_at:
         why = f"{why}; expires before the next attempt"
-        return verdict(unsent(State.EXPIRED, row.seen), Cause.EXPIRED, why)
-    return verdict(State.QUEUED, Cause.RETRY, f"{why}; {Cause.RETRY.label}", due_at=again, retry_at=again)
+        return transition(unsent(State.EXPIRED, row.seen), Cause.EXPIRED, why)
+    return transition(State.QUEUED, Cause.RETRY, f"{why}; {Cause.RETRY.label}", due_at=again, retry_at=again)
 
 
-def _put_off(failed: _Failed, now: datetime) -> _Verdict:
-    """What waits for its client until it expires does not use up attempts before the client may have seen it."""
+def _postpone(failed: _Failed, now: datetime) -> _Transition:
+    """For rows that wait for their client (offline=queue): an attempt that the client has not seen does not count."""
     row, failure, _, why = failed
     attempt = max(row.attempt - 1, 0)
     again = None if failure is Failure.NO_ROUTE else retry_later(row, now)
     if again is None:
-        return _Verdict(
+        return _Transition(
             State.QUEUED, Cause.OFFLINE, Cause.OFFLINE.label, row.seen, attempt, due_at=now + PARK
         )
     why = f"{why}; {Cause.RETRY.label}"
-    return _Verdict(State.QUEUED, Cause.RETRY, why, row.seen, attempt, due_at=again, retry_at=again)
+    return _Transition(State.QUEUED, Cause.RETRY, why, row.seen, attempt, due_at=again, retry_at=again)
 
 
 def _repeatable(row: Row, failure: Failure) -> bool:
-    """Whether to try again: the policy allows it and a repeat cannot take effect twice."""
+    """Whether to try again: the retry policy allows it, and a repeat cannot take effect twice."""
     cls = row.cls
     if cls is None or not cls.retry.retries(failure, row.attempt, row.max_attempts):
         return False

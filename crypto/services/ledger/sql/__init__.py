@@ -1,1 +1,1 @@
-"""Hand-made SQL, where the ORM was measured to be the cost: the two dialects side by side in `dialect`."""
+"""Hand-written SQL for statements where the ORM was the main cost (measured). `dialect` has the two dialects."""

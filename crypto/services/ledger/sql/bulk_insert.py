@@ -1,4 +1,4 @@
-"""Many rows that differ in a few columns, inserted by one statement each few thousand."""
+"""Inserting many rows that differ in a few columns only."""
 
 from typing import NamedTuple
 from uuid import UUID
@@ -9,12 +9,12 @@ from crypto.models import CommandLog
 from crypto.services.ledger.sql.dialect import bind, values_table
 
 BATCH = 5_000
-"""Rows a statement, so that its text stays below a megabyte."""
+"""Rows in one statement, so that its parameters stay below a megabyte."""
 OWN = {"id": "uuid", "client_id": "uuid", "identity_epoch": "text", "wave": "int"}
 
 
 class TargetRow(NamedTuple):
-    """What a row of an operation has for itself; the names are the columns'."""
+    """The columns in which the rows of one operation differ."""
 
     id: UUID
     client_id: UUID
@@ -23,7 +23,7 @@ class TargetRow(NamedTuple):
 
 
 def bulk_insert(template: CommandLog, rows: list[TargetRow]) -> None:
-    """Insert one ledger row for each of `rows`, in all else like `template`. Call it in a transaction."""
+    """Insert one ledger row for each of `rows`; all other columns come from `template`. Call it in a transaction."""
     fields = template._meta.concrete_fields
     constants = [
         field.get_db_prep_save(field.pre_save(template, add=True), connection)

@@ -1,4 +1,4 @@
-"""The ledger's rows as the hot paths read them: one SELECT shape, plain tuples, the client's route beside the row."""
+"""Ledger rows as the hot paths read them: one SELECT for all, tuples instead of models, with columns of the client."""
 
 import json
 from collections.abc import Collection
@@ -27,7 +27,7 @@ class Row(NamedTuple):
     created_at: datetime
     command: str
     params_text: str
-    """JSON; rows of one operation share it, and with it the parsed command."""
+    """JSON. Rows of one operation have the same text, so it is parsed once."""
     state: str
     attempt: int
     max_attempts: int
@@ -51,18 +51,18 @@ class Row(NamedTuple):
 
     @property
     def cls(self) -> type[Command] | None:
-        """The command's class; None if this process no longer knows it."""
+        """The command's class; None if this version does not know it."""
         return registry.get(self.command)
 
     def parsed(self) -> Command | None:
-        """The command; None if this version does not know it or does not take its parameters any more."""
+        """The command; None if this version does not know it or does not accept its parameters any more."""
         try:
             return _parse(self.command, self.params_text) if self.cls is not None else None
         except InvalidParameters:
             return None
 
     def address(self, now: datetime) -> str | None:
-        """Where the client's stream is; None if it has none on a live node."""
+        """host:port of the node that holds the client's stream; None if the client is not connected."""
         lease = self.client__node__lease_until
         return self.client__node__address if lease is not None and lease > now else None
 
@@ -75,30 +75,30 @@ def read(rows: CommandLogQuerySet, limit: int | None = None) -> list[Row]:
 def lock(rows: CommandLogQuerySet, limit: int | None = None) -> list[Row]:
     """Like `read`, with the rows locked until the transaction ends.
 
-    Everybody locks in the same order, rows of the ledger before clients, so that batches which overlap wait for each
+    All code locks in this one order, and rows of the ledger before clients. So transactions that overlap wait for each
     other and never deadlock. (On SQLite the transaction itself is the lock.)
     """
     return read(rows.select_for_update(of=("self",)), limit)
 
 
 def lock_by_id(ids: list[UUID]) -> list[Row]:
-    """`lock(by_id(ids))`, many times as fast for a few."""
-    return _locked(ids)
+    """`lock(by_id(ids))`, but many times as fast for a few rows."""
+    return _lock_rows(ids)
 
 
 def lock_only(ids: list[UUID]) -> None:
-    """Lock these rows in the one order, and read nothing of them. One row needs no order."""
+    """Lock these rows in the common order without reading them. A single row needs no order: its UPDATE locks it."""
     if connection.features.has_select_for_update and len(ids) > 1:
-        _held(ids)
+        _lock_ids(ids)
 
 
 def lock_clients(ids: list[UUID]) -> ClientQuerySet:
-    """The clients, to be locked when read, in the one order; rows that refer to them can still be inserted."""
+    """The clients; reading them locks them, in the common order. Rows that refer to them can still be inserted."""
     return Client.objects.filter(pk__among=ids).order_by("pk").select_for_update(no_key=True)
 
 
 def by_id(ids: Collection[UUID], *states: State) -> CommandLogQuerySet:
-    """These rows; those of them that are in one of the states, if any are named."""
+    """The rows with these ids; if states are given, only those in one of them."""
     rows = CommandLog.objects.filter(pk__among=ids)
     return rows.filter(In(Unindexed("state"), states)) if states else rows
 
@@ -112,10 +112,10 @@ def _parse(name: str, params: str) -> Command:
     return registry[name].parse(json.loads(params))
 
 
-_locked = SelectById(
+_lock_rows = SelectById(
     lambda ids: _columns(by_id(ids).select_for_update(of=("self",)).order_by("created_at", "id")), Row
 )
 
-_held = SelectById(
+_lock_ids = SelectById(
     lambda ids: by_id(ids).select_for_update().order_by("created_at", "id").values_list("pk"), lambda pk: pk
 )

@@ -1,4 +1,4 @@
-"""What acks say, each in its own row, written by one statement for all."""
+"""Writing acks to their rows, many by one statement."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from crypto.services.ledger.sql.dialect import bind, values_table
 
 
 class Answer(Protocol):
-    """An ack, as far as its columns go."""
+    """The columns of an ack."""
 
     @property
     def command_id(self) -> UUID: ...
@@ -41,18 +41,17 @@ OWN = {
 
 
 def update_acks(acks: Sequence[Answer], before: str, step: str, changes: dict[str, Any]) -> set[UUID]:
-    """Move the rows of these acks that are in the state `before`. `changes`, and `step`, the new line of the history,
-    are alike for all; what the acks say differs.
+    """Write the acks to those of their rows that are in the state `before`; returns the ids of these rows.
 
-    Returns which rows that were. Like `CommandLogQuerySet.move` for the rest. Call it in a transaction that has the
-    rows locked.
+    `changes` and `step`, the new line of the history, are the same for all rows; otherwise like
+    `CommandLogQuerySet.move`. Call it in a transaction that has locked the rows.
     """
     table = CommandLog._meta.db_table
     sets = [f"{name} = ack.{name.removeprefix('ack_')}" for name in COLUMNS]
     sets += ["history = history || %s", *(f"{name} = %s" for name in changes)]
     statement = (
         f"UPDATE {table} SET {', '.join(sets)} FROM {values_table('ack', OWN)}"
-        # The state is compared with a column: for a constant, SQLite would look through all rows of that state.
+        # The state is compared with a column: with a constant, SQLite would scan all rows of that state.
         f" WHERE {table}.id = ack.id AND {table}.state = ack.before"
         f" RETURNING {table}.id"
     )

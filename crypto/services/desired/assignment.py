@@ -1,5 +1,7 @@
-"""What standing orders do to the records of clients: each names the order that keeps it paused, so that nobody who
-issues or claims has to ask for orders."""
+"""Assigning clients to standing orders: a client's record names the order that keeps it paused.
+
+So issuing and claiming need not look at orders.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -15,9 +17,9 @@ from crypto.services.operations.selectors import compile_selector
 
 
 def apply(ids: list[UUID] | None) -> None:
-    """Put clients under the orders in force that select them, and free those that none selects any more.
+    """Assign clients to the orders in force that select them, and free those that their order does not select any more.
 
-    Looks at these clients, or at all.
+    For these clients, or for all. Safe to repeat and to call concurrently.
     """
     orders = list(StandingOrder.objects.filter(lifted_at=None).order_by("pk"))
     with transaction.atomic():
@@ -25,41 +27,41 @@ def apply(ids: list[UUID] | None) -> None:
             apply_one(order, ids)
         among = Q() if ids is None else Q(pk__among=ids)
         for order in orders:
-            # One whose labels have changed is not selected any more.
+            # A client whose labels have changed may not be selected any more.
             stays = Client.objects.filter(compile_selector(order.selector)).values("pk")
             update_clients(_ids(among & Q(paused_by=order) & ~Q(pk__in=stays)), paused_by_id=None)
 
 
 def apply_one(order: StandingOrder, ids: list[UUID] | None = None) -> None:
-    """Put the clients that it selects under this order, unless another one holds them or they were resumed since."""
+    """Assign to this order the clients that it selects, unless another order has them or they were resumed since."""
     who = compile_selector(order.selector) & Q(paused_by=None, resumed_past__lt=order.pk)
     selected = _ids(who if ids is None else who & Q(pk__among=ids))
     update_clients(selected, paused_by_id=order.pk, resume_owed=False)
 
 
 def hand_over(before: Iterable[int], order: StandingOrder) -> None:
-    """The order takes the place of those before it."""
+    """Move the clients of the earlier orders to this order."""
     update_clients(_ids(Q(paused_by__in=list(before))), paused_by_id=order.pk)
 
 
 def free(orders: Iterable[int], now: datetime) -> list[UUID]:
-    """Take the clients from under these orders, which are lifted; returns those who are connected and under none.
+    """Free the clients of these orders, which were lifted; returns those that are connected and under no other order.
 
-    Who is away is owed the resume. What waited for the orders is delivered.
+    Those that are not connected are marked to be resumed when they connect. Commands that waited are enqueued.
     """
-    held = _ids(Q(paused_by__in=list(orders)))
-    update_clients(held, paused_by_id=None)
+    freed = _ids(Q(paused_by__in=list(orders)))
+    update_clients(freed, paused_by_id=None)
     apply(None)
-    present, absent = _by_presence(held, now)
+    present, absent = _by_presence(freed, now)
     update_clients(absent, resume_owed=True)
-    for at in range(0, len(held), BATCH):
-        rows = list(CommandLog.objects.waiting(held[at : at + BATCH]).values_list("lane", "pk"))
+    for at in range(0, len(freed), BATCH):
+        rows = list(CommandLog.objects.waiting(freed[at : at + BATCH]).values_list("lane", "pk"))
         transaction.on_commit(lambda rows=rows: enqueue(rows))  # type: ignore[misc]
     return present
 
 
 def _by_presence(ids: list[UUID], now: datetime) -> tuple[list[UUID], list[UUID]]:
-    """Those of the clients that no order holds: the connected ones, and the others."""
+    """Those of the clients that are under no order: the connected ones, and the others."""
     present: list[UUID] = []
     absent: list[UUID] = []
     for at in range(0, len(ids), BATCH):
