@@ -37,7 +37,8 @@ message LockClientCommand {
 }
 """
 LOOK_AROUND = """
-import inspect, json
+import json
+from asgiref.sync import iscoroutinefunction
 import django
 django.setup()
 from django.contrib.admin import site
@@ -59,7 +60,7 @@ methods = [StreamingCommandClient.lock_client, StreamingCommandClient.lock_clien
 print(json.dumps({
     "summary": operation["summary"],
     "code": schema["properties"]["code"],
-    "methods": [inspect.iscoroutinefunction(method) for method in methods],
+    "methods": [iscoroutinefunction(method) for method in methods],
     "agent": [LockSmith().handler("lock") is not None, "lock" in LockSmith().capabilities()],
     "admin": site.get_model_admin(CommandLog).asked(CommandLog(command="lock")),
     "permission": permission(lock),

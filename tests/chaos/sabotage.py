@@ -94,14 +94,16 @@ def _late_acks_dropped(acks: Any) -> None:
     acks.CORRECTABLE = frozenset()
 
 
-def _timeout_is_failure(misses: Any) -> None:
-    verdict = misses._verdict
+def _timeout_is_failure(failures: Any) -> None:
+    transition = failures._transition
 
     def failing(*args: Any) -> Any:
-        found = verdict(*args)
-        return found._replace(state=misses.State.FAILED) if found.state is misses.State.TIMED_OUT else found
+        found = transition(*args)
+        return (
+            found._replace(state=failures.State.FAILED) if found.state is failures.State.TIMED_OUT else found
+        )
 
-    misses._verdict = failing
+    failures._transition = failing
 
 
 def _sweeper_off(sweep: Any) -> None:

@@ -117,9 +117,7 @@ def test_redis_down_at_the_commit(own_redis: RedisServer, broker: RedisBroker, p
 
 
 @pytest.mark.usefixtures("sweeper")
-def test_redis_frozen_at_the_commit(
-    own_redis: RedisServer, broker: RedisBroker, present: Client, sweeper: None
-) -> None:
+def test_redis_frozen_at_the_commit(own_redis: RedisServer, broker: RedisBroker, present: Client) -> None:
     os.kill(own_redis.process.pid, signal.SIGSTOP)
     started = time.monotonic()
     commands = [queued(present) for _ in range(3)]
@@ -143,6 +141,7 @@ def test_a_broker_that_knows_no_batches_and_none_of_our_queues(
     assert (message.actor_name, message.args) == ("deliver", ([str(command.pk)],))
 
 
+@pytest.mark.usefixtures("sweeper")
 def test_a_process_that_dies_between_commit_and_enqueue(
     broker: RedisBroker, present: Client, own_redis: RedisServer, tmp_path: Path
 ) -> None:
