@@ -9,7 +9,7 @@ import pytest
 from crypto.agent.agent import Agent
 from crypto.agent.connection import Backoff
 from crypto.commands.sync_wallets import SyncWallets
-from crypto.wire.crypto_streaming_pb2 import DjangoCommand, PingCommand, SyncWalletsCommand
+from crypto.wire.crypto_streaming_pb2 import ClientMessage, DjangoCommand, PingCommand, SyncWalletsCommand
 from tests.fakes.contract_server import ContractServer, contract_server
 from tests.integration.agent.clients import running
 
@@ -77,6 +77,12 @@ async def test_the_token_is_sent(server: ContractServer) -> None:
         assert ("authorization", "Bearer secret") in stream.metadata
 
 
+def _presented(message: ClientMessage) -> list[str]:
+    """Ids of the commands whose acks it carries."""
+    live = [message.command_ack] if message.HasField("command_ack") else []
+    return [ack.command_id for ack in [*message.journal_digest.finished, *live]]
+
+
 class Interrupted(Agent):
     def __init__(self) -> None:
         self.started = asyncio.Event()
@@ -100,9 +106,9 @@ async def test_a_handler_outlives_its_stream_and_its_ack_is_presented_on_the_nex
             await asyncio.sleep(0.01)
         agent.go_on.set()
         again = await server.stream(2)
-        (digest,) = await again.payloads("journal_digest")
-        live = [m.command_ack for m in again.messages if m.HasField("command_ack")]
-        assert [ack.command_id for ack in [*digest.journal_digest.finished, *live]] == [command_id]
+        # The journal that opens the stream may be written before the handler has come to its end.
+        await again.wait(lambda message: command_id in _presented(message))
+        assert [id for message in again.messages for id in _presented(message)] == [command_id]
 
 
 async def test_acks_are_presented_until_the_server_has_settled_them(server: ContractServer) -> None:
