@@ -18,21 +18,21 @@ DEFAULTS: dict[str, Any] = {
 
 
 class Conf:
-    """Raises ImproperlyConfigured where a setting's value cannot be used; `manage.py check` says so beforehand."""
+    """Raises ImproperlyConfigured if the value of a setting cannot be used; `manage.py check` finds it before."""
 
     @property
     def node_lease(self) -> float:
-        """Seconds without a renewal after which a streaming node, and with it its clients, count as gone."""
+        """Seconds without a renewal after which a streaming node is dead and its clients count as disconnected."""
         return _seconds("CRYPTO_NODE_LEASE")
 
     @property
     def lease_margin(self) -> float:
-        """Seconds beyond its ack timeout after which an attempt that nobody ended counts as abandoned."""
+        """Seconds after its ack timeout at which the sweeper ends an attempt whose worker has gone."""
         return _seconds("CRYPTO_LEASE_MARGIN")
 
     @property
     def worker_window(self) -> int:
-        """Commands that one worker process has on the wire at most."""
+        """Commands from the lanes that one process has in flight, at most."""
         value = _get("CRYPTO_WORKER_WINDOW")
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ImproperlyConfigured(f"CRYPTO_WORKER_WINDOW is a whole number from 1, not {value!r}")

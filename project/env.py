@@ -28,7 +28,7 @@ class Environment:
     database_pool: int
     """Size of the pool of PostgreSQL connections in each process; 0: one connection for each thread."""
     redis_url: str | None
-    """None: the in-memory broker, whose messages live and die with this process."""
+    """None: the in-memory broker, whose messages are lost with the process."""
     node_lease: float
     """Seconds without a renewal after which a streaming node is dead and its clients count as disconnected."""
     lease_margin: float

@@ -39,10 +39,12 @@ class Batcher(Generic[T, R]):
         retry_forever: bool = False,
         busy: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`retry_forever`: what is handed in must not get lost; it is tried until the database takes it or `close`.
+        """`limit`: items in a batch, at most.
 
-        `busy`: whether much more is about to come and nobody waits for any one of it. Then a batch waits MAX_DELAY
-        seconds for it, for a transaction costs as much as some dozen rows.
+        `retry_forever`: items must not get lost; a batch is tried until the database accepts it or until `close`.
+
+        `busy`: whether many more items are about to come and no caller waits for a single one. A batch then waits
+        MAX_DELAY seconds for them, because a transaction costs as much as some dozen rows.
         """
         self._name = name
         self._retry_forever = retry_forever

@@ -17,7 +17,7 @@ CryptoOrder = Order[DjangoCommand]
 
 
 def lease(timeout: float) -> timedelta:
-    """How long an attempt with this ack timeout, in seconds, holds its row; then its outcome is declared unknown."""
+    """How long an attempt with this ack timeout, in seconds, keeps its row; then the sweeper ends it as unknown."""
     return timedelta(seconds=timeout + conf.lease_margin)
 
 

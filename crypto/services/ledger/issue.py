@@ -23,6 +23,7 @@ TIMEOUTS = (0.1, 300.0)
 EXPIRY = timedelta(hours=24)
 """How long a command may wait to be delivered unless the caller says otherwise."""
 EXPIRIES = (timedelta(seconds=1), timedelta(days=30))
+"""Bounds of `expires_in`."""
 EXPIRY_SECONDS = (EXPIRIES[0].total_seconds(), EXPIRIES[1].total_seconds())
 
 

@@ -1,4 +1,4 @@
-"""Dramatiq messages that tell workers of queued rows. They carry ids only: a lost one costs seconds, no command."""
+"""Enqueuing: Dramatiq messages that carry the ids of rows. A lost message delays a command by seconds, no more."""
 
 import logging
 import os
@@ -22,30 +22,30 @@ ACTOR = "deliver"
 CHUNK = 250
 """Ids in one message, at most. Above 100 the number makes no difference to speed (measured)."""
 REQUEUE_AFTER = timedelta(seconds=5)
-"""A queued row that no worker has taken up is told of again after this long."""
-PATIENCE = 0.4
-"""Seconds that a caller waits for the broker. Then it goes on: the sweeper tells the workers anyway."""
+"""A row that is still QUEUED this long after it was enqueued is enqueued again by the sweeper."""
+LONGEST_WAIT = 0.4
+"""Seconds that a caller waits for the broker. Then it goes on: the sweeper will enqueue its rows."""
 BACKLOG = 1_000
-"""Callers whose messages may wait for a broker that does not answer; of more, the messages are left to the sweeper."""
+"""Callers whose messages wait for a broker that does not answer, at most; further ones are left to the sweeper."""
 
 IdMessage = Message[None]
 
 
 class _Sender:
-    """Hands messages to the process' broker on a thread of its own, so that a broker that stands still stops nobody."""
+    """Hands messages to the broker on a thread of its own, so that a broker that hangs blocks no caller for long."""
 
     def __init__(self) -> None:
         self._batcher: Batcher[list[IdMessage], None] = Batcher("enqueue", _send)
         self._unanswered: Future[None] | None = None
 
     def __call__(self, messages: list[IdMessage]) -> str:
-        """Returns what went wrong; empty if the broker has taken them."""
+        """Returns what went wrong; empty if the broker has accepted them."""
         stuck = self._unanswered is not None and not self._unanswered.done()
         if len(self._batcher) >= BACKLOG:
             return "too many wait for the broker already"
         sent = self._batcher.put(messages)
         try:
-            error = sent.exception(0 if stuck else PATIENCE)
+            error = sent.exception(0 if stuck else LONGEST_WAIT)
         except NoAnswer:
             self._unanswered = sent
             return "the broker does not answer"
@@ -54,14 +54,15 @@ class _Sender:
 
 @lru_cache(maxsize=1)
 def _sender(pid: int) -> _Sender:
-    """By process, for a fork has none of its parent's threads."""
+    """One for each process: a fork has none of its parent's threads."""
     return _Sender()
 
 
 def enqueue(rows: Iterable[tuple[str, UUID]]) -> bool:
-    """Wake the workers of each row's lane; rows are (lane, id). Call it after commit. Takes half a second at most.
+    """Send messages to the workers of each row's lane; rows are (lane, id). Call it after commit. Takes half a second
+    at most.
 
-    Returns False if the broker has not taken it: the sweeper does it again.
+    Returns False if the broker has not accepted them: the sweeper enqueues the rows later.
     """
     lanes: dict[str, list[UUID]] = defaultdict(list)
     for lane, id in rows:
@@ -91,7 +92,7 @@ def _send(batches: list[list[IdMessage]]) -> list[None]:
 
 
 def _send_each(broker: Broker, messages: Sequence[IdMessage]) -> None:
-    """Brokers of other projects know no batches, and perhaps not our queues."""
+    """For brokers of other projects, which have no `enqueue_many` and perhaps not our queues."""
     for lane in {message.queue_name for message in messages} - broker.get_declared_queues():
         broker.declare_queue(lane)
     for message in messages:

@@ -69,7 +69,7 @@ ABORT = Thresholds(
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Each field is a parameter of its own: REST, OpenAPI and the command line find it there."""
+    """Limits of an operation. REST, OpenAPI and the command line are derived from the fields."""
 
     window: int | None = declared(
         Integer(
@@ -96,7 +96,7 @@ class Policy:
 
     @classmethod
     def parse(cls, values: object) -> "Policy":
-        """A field that is None is left out. Raises InvalidParameters, which names each field at fault."""
+        """A field that is None is left out. Raises InvalidParameters, which names each wrong field."""
         if not isinstance(values, Mapping):
             raise InvalidParameters({"policy": ["Must be an object."]})
         given = {str(name)[:40]: value for name, value in values.items() if value is not None}
@@ -118,7 +118,7 @@ class Policy:
 
     @property
     def as_json(self) -> dict[str, Any]:
-        """Only what differs from the default; `parse` gives the policy back."""
+        """The fields that differ from the default; `parse` turns them back into the policy."""
         values = {name: getattr(self, name) for name in of(type(self))}
         return {
             name: list(value) if isinstance(value, tuple) else value
