@@ -116,7 +116,7 @@ def insert(request: OperationRequest) -> Operation:
     for at in range(0, len(admitted), BATCH):
         batch = admitted[at : at + BATCH]
         supersede([Newer(each.id, request.command, operation.id) for each in batch], now)
-    override(request.command, [Named(each.id, each.paused_by, each.resume_owed) for each in admitted])
+    override(request.command, (Named(each.id, each.paused_by, each.resume_owed) for each in admitted))
     lane = operation.lane
     transaction.on_commit(lambda: enqueue(zip(repeat(lane), enqueued, strict=False)))
     if request.policy.limited or not admitted:
